@@ -1,0 +1,3 @@
+//! Build script of `murder`: builds the agent and embeds it.
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! What the workstation and an agent say to each other: one JSON request on the agent's stdin,
+//! JSON lines back on its stdout.
+//!
+//! Types only. Nothing here opens a socket, a file or a process.
+
+mod bytes;
+mod failure;
+mod fleet;
+mod frame;
+mod tag;
+pub mod verbs;
+
+pub use bytes::Bytes;
+pub use failure::{Blame, Failure};
+pub use fleet::{FleetEvent, HostOutcome, HostReport, Phase, RunId, Secret};
+pub use frame::{Decoded, Frame, PROTOCOL, Request, decode, encode, encode_request};
+pub use tag::{Tag, TagError};

@@ -1,0 +1,1 @@
+//! Thousands of `murder-swarm` peers on a virtual network in virtual time.

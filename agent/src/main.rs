@@ -1,0 +1,3 @@
+//! `murder-agent`: what murder runs on its hosts.
+
+fn main() {}

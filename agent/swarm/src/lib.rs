@@ -1,0 +1,11 @@
+//! BitTorrent without IO.
+//!
+//! No sockets, files, clock, threads or randomness of the operating system: the caller says what
+//! time it is and passes the seed. The same inputs in the same order give the same outputs, so the
+//! code that runs on a fleet is the code that the simulator runs.
+
+mod piece;
+mod time;
+
+pub use piece::{Block, Lengths, LengthsError, PieceIndex, PieceSet};
+pub use time::Time;

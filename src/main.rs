@@ -1,0 +1,3 @@
+//! `murder`: puts a directory on a fleet of servers at once.
+
+fn main() {}
