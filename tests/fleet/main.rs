@@ -1,0 +1,21 @@
+//! The main job on hosts with a real `sshd` each. Needs root; `tests/run` installs the rest.
+
+mod net;
+mod session;
+
+use std::io::Write as _;
+
+use net::Fleet;
+
+/// A fleet, or `None` where there can't be one, after saying so past the test's captured output.
+fn fleet_of(hosts: usize) -> Option<Fleet> {
+    match net::missing() {
+        None => Some(Fleet::up(hosts)),
+        Some(why) => {
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            writeln!(std::io::stderr(), "LEFT OUT: {test}: fleet tests can't run here: {why}")
+                .expect("stderr can be written");
+            None
+        }
+    }
+}
