@@ -6,6 +6,7 @@
 
 mod piece;
 mod time;
+pub mod wire;
 
 pub use piece::{Block, Lengths, LengthsError, PieceIndex, PieceSet};
 pub use time::Time;
