@@ -1,0 +1,5 @@
+//! Many hosts at once.
+
+mod result;
+
+pub use result::{HostResult, Outcome};

@@ -1,0 +1,11 @@
+//! The workstation's half of murder: `cli -> settings -> tasks -> fleet -> ssh`, with `report`
+//! reading the events of all of them. `inventory`, `limit` and `plan` are pure.
+//!
+//! A library only so that the program's parts are public items to the compiler and to tests; the
+//! program is the product, and nothing here is a stable interface.
+
+pub mod exit;
+pub mod fleet;
+pub mod plan;
+pub mod report;
+pub mod settings;

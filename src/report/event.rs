@@ -1,0 +1,128 @@
+//! What work tells its readers.
+
+use std::sync::mpsc;
+
+use murder_protocol::{FleetEvent, Phase, RunId, Tag};
+
+use crate::fleet::HostResult;
+use crate::settings::TaskName;
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A task begins on these hosts. A task may begin inside another one, as those of
+    /// `distribute` do; the outermost one gets the summary.
+    TaskStarted {
+        /// Which task.
+        task: TaskName,
+        /// The hosts that will each have one [`Event::HostEnded`].
+        hosts: Vec<String>,
+    },
+    /// The bytes that each host is to get are known.
+    Archive {
+        /// Bytes of the archive.
+        bytes: u64,
+        /// The run, where there is one.
+        run: Option<RunId>,
+    },
+    /// The workstation sees a host in another phase than before.
+    HostPhase {
+        /// Which host.
+        host: String,
+        /// What it does now.
+        phase: Phase,
+    },
+    /// A step of one host, for `-v`.
+    Step {
+        /// Which host.
+        host: String,
+        /// What is done: "pushes the agent (1.1 MiB)".
+        text: String,
+    },
+    /// One host packs, or an agent is being pushed.
+    Progress {
+        /// Which host.
+        host: String,
+        /// What it does: "packing".
+        what: &'static str,
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// What the tracker says of the run's hosts.
+    Fleet(FleetEvent),
+    /// A host's part in the innermost task is over: exactly once per host and task.
+    HostEnded(HostResult),
+    /// The innermost task is over: each of its hosts has ended.
+    TaskEnded,
+    /// Something worth knowing, one sentence without its full stop.
+    Note(String),
+    /// Something that is likely to surprise, one sentence without its full stop.
+    Warning(String),
+    /// What a task was asked for, such as the output of `status`: this goes to stdout.
+    Data(Data),
+    /// Ctrl-C. The process ends after it.
+    Interrupted(GoesOn),
+}
+
+/// What a task was asked for, in its two forms.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// For people: lines, each with its line feed.
+    pub text: String,
+    /// For programs: objects with an "event" key, one line each.
+    pub json: Vec<serde_json::Value>,
+}
+
+/// What runs on without the workstation after Ctrl-C.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoesOn {
+    /// Nothing.
+    Nothing,
+    /// The peers of a tag.
+    Peers(Tag),
+    /// The seeder of a tag.
+    Seeder(Tag),
+}
+
+/// Where events go. Cheap to clone; may be used from any thread.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    events: mpsc::Sender<Event>,
+}
+
+impl Reporter {
+    /// A reporter, and the end where its events come out.
+    pub fn channel() -> (Self, mpsc::Receiver<Event>) {
+        let (events, received) = mpsc::channel();
+        (Self { events }, received)
+    }
+
+    /// Passes an event on. Never blocks; an event that nobody reads any more is dropped.
+    pub fn emit(&self, event: Event) {
+        // The reader lives until the process ends, so this fails only while it ends.
+        let _ = self.events.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_out_in_order() {
+        let (reporter, events) = Reporter::channel();
+        reporter.emit(Event::Note("one".into()));
+        reporter.clone().emit(Event::TaskEnded);
+        assert!(matches!(events.recv(), Ok(Event::Note(text)) if text == "one"));
+        assert!(matches!(events.recv(), Ok(Event::TaskEnded)));
+    }
+
+    #[test]
+    fn an_event_that_nobody_reads_is_dropped() {
+        let (reporter, events) = Reporter::channel();
+        drop(events);
+        reporter.emit(Event::TaskEnded);
+    }
+}

@@ -1,0 +1,230 @@
+//! The tasks, each with its keys as decided values. A key that is `None` was not typed: the
+//! host's own variable counts then (`default_destination_path` and so on).
+
+use murder_protocol::Tag;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Push the agent that fits each host.
+    DistributeFiles,
+    /// Start the tracker, unless it runs.
+    StartTracker,
+    /// Stop the tracker, if it runs.
+    StopTracker,
+    /// Pack a path of the seeder and make its torrent.
+    CreateTorrent(Create),
+    /// Fetch the torrent from the seeder again.
+    DownloadTorrent(Tagged),
+    /// Start the seeder of a tag, unless it runs.
+    StartSeeding(Tagged),
+    /// Stop the seeder of a tag.
+    StopSeeding(Tagged),
+    /// Stop every seeder.
+    StopAllSeeding,
+    /// Bring a tag to the peers.
+    Peer(Peer),
+    /// Stop the peers of a tag.
+    StopPeering(Tagged),
+    /// Stop every peer.
+    StopAllPeering,
+    /// Remove archive, torrent and partial state of a tag.
+    CleanTempFiles(Tagged),
+    /// The whole job.
+    Distribute(Distribute),
+    /// What runs where.
+    Status(Attach),
+    /// Follow a running `peer` again.
+    Attach(Attach),
+    /// Look for whatever could stop a run.
+    Doctor(Doctor),
+    /// Show the hosts' logs.
+    Logs(Logs),
+    /// Leave no file and no process of ours.
+    Uninstall,
+    /// The same job on this machine.
+    Demo(Demo),
+    /// What the inventory was resolved to.
+    Inventory,
+}
+
+/// The name of a task, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the task of the same name in `Task`")]
+pub enum TaskName {
+    DistributeFiles,
+    StartTracker,
+    StopTracker,
+    CreateTorrent,
+    DownloadTorrent,
+    StartSeeding,
+    StopSeeding,
+    StopAllSeeding,
+    Peer,
+    StopPeering,
+    StopAllPeering,
+    CleanTempFiles,
+    Distribute,
+    Status,
+    Attach,
+    Doctor,
+    Logs,
+    Uninstall,
+    Demo,
+    Inventory,
+    /// Prints shell completions; it never becomes a [`Task`].
+    Completions,
+}
+
+impl TaskName {
+    /// The name as it is typed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DistributeFiles => "distribute_files",
+            Self::StartTracker => "start_tracker",
+            Self::StopTracker => "stop_tracker",
+            Self::CreateTorrent => "create_torrent",
+            Self::DownloadTorrent => "download_torrent",
+            Self::StartSeeding => "start_seeding",
+            Self::StopSeeding => "stop_seeding",
+            Self::StopAllSeeding => "stop_all_seeding",
+            Self::Peer => "peer",
+            Self::StopPeering => "stop_peering",
+            Self::StopAllPeering => "stop_all_peering",
+            Self::CleanTempFiles => "clean_temp_files",
+            Self::Distribute => "distribute",
+            Self::Status => "status",
+            Self::Attach => "attach",
+            Self::Doctor => "doctor",
+            Self::Logs => "logs",
+            Self::Uninstall => "uninstall",
+            Self::Demo => "demo",
+            Self::Inventory => "inventory",
+            Self::Completions => "completions",
+        }
+    }
+}
+
+impl std::fmt::Display for TaskName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Task {
+    /// The task's name.
+    pub const fn name(&self) -> TaskName {
+        match self {
+            Self::DistributeFiles => TaskName::DistributeFiles,
+            Self::StartTracker => TaskName::StartTracker,
+            Self::StopTracker => TaskName::StopTracker,
+            Self::CreateTorrent(_) => TaskName::CreateTorrent,
+            Self::DownloadTorrent(_) => TaskName::DownloadTorrent,
+            Self::StartSeeding(_) => TaskName::StartSeeding,
+            Self::StopSeeding(_) => TaskName::StopSeeding,
+            Self::StopAllSeeding => TaskName::StopAllSeeding,
+            Self::Peer(_) => TaskName::Peer,
+            Self::StopPeering(_) => TaskName::StopPeering,
+            Self::StopAllPeering => TaskName::StopAllPeering,
+            Self::CleanTempFiles(_) => TaskName::CleanTempFiles,
+            Self::Distribute(_) => TaskName::Distribute,
+            Self::Status(_) => TaskName::Status,
+            Self::Attach(_) => TaskName::Attach,
+            Self::Doctor(_) => TaskName::Doctor,
+            Self::Logs(_) => TaskName::Logs,
+            Self::Uninstall => TaskName::Uninstall,
+            Self::Demo(_) => TaskName::Demo,
+            Self::Inventory => TaskName::Inventory,
+        }
+    }
+}
+
+/// A task that takes nothing but a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// The distribution's name.
+    pub tag: Tag,
+    /// Where the host keeps archive and torrent.
+    pub temp_path: Option<String>,
+}
+
+/// `create_torrent`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    /// The distribution's name.
+    pub tag: Tag,
+    /// The path on the seeder; without it the seeder's `default_seeder_files_path`.
+    pub files_path: Option<String>,
+    /// It is one file.
+    pub path_is_file: bool,
+    /// The torrent stays on the seeder.
+    pub do_not_download_torrent: bool,
+    /// Globs of what is left out, beside `.git*`.
+    pub exclude: Vec<String>,
+    /// Where the seeder keeps archive and torrent.
+    pub temp_path: Option<String>,
+}
+
+/// `peer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The distribution's name.
+    pub tag: Tag,
+    /// Without it the host's `default_destination_path`.
+    pub destination_path: Option<String>,
+    /// The tree goes to `destination_path` itself and not to `destination_path/TAG`.
+    pub no_tag_directory: bool,
+    /// What travels is one file.
+    pub path_is_file: bool,
+    /// Whatever is at the destination is replaced.
+    pub unsafe_please_delete: bool,
+    /// Owner and set-id bits are taken over; needs root on the peers.
+    pub keep_owner: bool,
+    /// Where the peers keep archive and partial data.
+    pub temp_path: Option<String>,
+}
+
+/// `distribute`: [`Create`] and [`Peer`] in one; both have the same tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribute {
+    /// What is packed.
+    pub create: Create,
+    /// Where it goes.
+    pub peer: Peer,
+}
+
+/// `attach` and `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attach {
+    /// Only this tag; without it the latest run (`attach`) or everything (`status`).
+    pub tag: Option<Tag>,
+}
+
+/// `doctor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doctor {
+    /// Looked at beside the agent's folder; without it the host's `default_destination_path`.
+    pub destination_path: Option<String>,
+    /// Looked at too.
+    pub temp_path: Option<String>,
+    /// How many hosts are tried as each other's peers.
+    pub sample: usize,
+}
+
+/// `logs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// Only this tag.
+    pub tag: Option<Tag>,
+    /// The last so many lines of each log.
+    pub lines: u32,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demo {
+    /// Number of peers.
+    pub hosts: usize,
+    /// Bytes in the tree.
+    pub size: u64,
+}
