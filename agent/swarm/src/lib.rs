@@ -4,6 +4,8 @@
 //! time it is and passes the seed. The same inputs in the same order give the same outputs, so the
 //! code that runs on a fleet is the code that the simulator runs.
 
+pub mod bencode;
+pub mod metainfo;
 mod piece;
 mod time;
 pub mod wire;
