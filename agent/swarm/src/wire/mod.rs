@@ -5,6 +5,7 @@
 //! that the shell can read the bytes straight into the piece's buffer.
 
 mod codec;
+pub mod extended;
 mod handshake;
 mod id;
 mod message;
