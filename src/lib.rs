@@ -4,8 +4,10 @@
 //! A library only so that the program's parts are public items to the compiler and to tests; the
 //! program is the product, and nothing here is a stable interface.
 
+pub mod agents;
 pub mod exit;
 pub mod fleet;
 pub mod plan;
 pub mod report;
 pub mod settings;
+pub mod ssh;
