@@ -8,6 +8,7 @@ pub mod bencode;
 pub mod metainfo;
 mod piece;
 mod time;
+pub mod torrent;
 pub mod wire;
 
 pub use piece::{Block, Lengths, LengthsError, PieceIndex, PieceSet};
