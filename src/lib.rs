@@ -7,6 +7,7 @@
 pub mod agents;
 pub mod exit;
 pub mod fleet;
+pub mod inventory;
 pub mod plan;
 pub mod report;
 pub mod settings;

@@ -1,0 +1,165 @@
+//! Who the hosts are: Ansible's YAML inventories, plain lists and `--hosts`, read into hosts with
+//! their roles and variables. Everything that may be wrong with one is said before anything
+//! connects anywhere.
+
+mod error;
+mod graph;
+mod host;
+mod key;
+mod list;
+mod name;
+mod place;
+mod range;
+mod resolve;
+mod roles;
+mod value;
+mod variable;
+mod vars;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+
+pub use error::{InventoryError, Problem};
+pub use host::{Address, Host};
+pub use key::Key;
+pub use place::Place;
+pub use range::RangeError;
+pub use roles::{Given, Roles};
+pub use value::{Connection, PortRange, Value};
+pub use vars::{Origin, Var, Vars};
+
+use crate::settings::Source;
+use graph::Graph;
+
+/// Every host, resolved and checked.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// Where it comes from: the file as it was typed, "stdin" or "--hosts".
+    pub file: String,
+    /// In file order.
+    pub hosts: Vec<Host>,
+    /// Every group, `all` and `ungrouped` among them.
+    pub groups: Groups,
+    /// Who does what; `--limit` does not change it.
+    pub roles: Roles,
+}
+
+/// Groups by name.
+pub type Groups = BTreeMap<String, GroupInfo>;
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupInfo {
+    /// Its hosts and those of the groups below it, as ascending indices into the inventory's
+    /// hosts.
+    pub members: Vec<usize>,
+    /// Where it is named first.
+    pub place: Place,
+}
+
+impl Inventory {
+    /// Reads and checks an inventory. `overrides` are the `KEY=VALUE`s that come before everything
+    /// in it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with it or with them, with file, line and column.
+    pub fn load(source: &Source, overrides: &[(String, String)]) -> Result<Self, InventoryError> {
+        let file = match source {
+            Source::File(path) => path.display().to_string(),
+            Source::Stdin => "stdin".to_owned(),
+            Source::Hosts(names) => return Self::of_names(names, overrides),
+        };
+        let read = match source {
+            Source::File(path) => File::open(path).and_then(read_bounded),
+            _ => read_bounded(io::stdin().lock()),
+        };
+        match read {
+            Ok(bytes) => Self::parse(&bytes, &file, overrides),
+            Err(source) => Err(InventoryError::Read { file, source }),
+        }
+    }
+
+    /// Reads and checks the text of an inventory, which messages call `file`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn parse(
+        bytes: &[u8],
+        file: &str,
+        overrides: &[(String, String)],
+    ) -> Result<Self, InventoryError> {
+        let whole = |problem| InventoryError::Whole { file: file.to_owned(), problem };
+        if bytes.len() > LARGEST {
+            return Err(whole(Problem::TooLarge(LARGEST >> 20)));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| whole(Problem::NotUtf8))?;
+        Self::of_graph(list::read_lines(text, file)?, overrides)
+    }
+
+    fn of_names(names: &[String], overrides: &[(String, String)]) -> Result<Self, InventoryError> {
+        Self::of_graph(list::read_names(names, "--hosts")?, overrides)
+    }
+
+    fn of_graph(graph: Graph, overrides: &[(String, String)]) -> Result<Self, InventoryError> {
+        let file = graph.file.to_string();
+        if graph.hosts.is_empty() {
+            return Err(InventoryError::Whole { file, problem: Problem::NoHosts });
+        }
+        let resolve::Resolved { hosts, groups } = resolve::resolve(graph, overrides)?;
+        let roles = Roles::of(&file, &hosts, &groups)?;
+        Ok(Self { file, hosts, groups, roles })
+    }
+
+    /// The host that the agents meet at.
+    pub fn tracker(&self) -> &Host {
+        &self.hosts[self.roles.tracker]
+    }
+
+    /// The host that has the files.
+    pub fn seeder(&self) -> &Host {
+        &self.hosts[self.roles.seeder]
+    }
+
+    /// The hosts that get the files, in file order.
+    pub fn peers(&self) -> Vec<&Host> {
+        self.roles.peers.iter().map(|&id| &self.hosts[id]).collect()
+    }
+
+    /// The host of this name.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+}
+
+/// No inventory is larger: 100,000 hosts with a line of variables each fit in. In bytes.
+const LARGEST: usize = 16 << 20;
+
+fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_names_is_an_inventory() {
+        let source = Source::Hosts(vec!["web1".into(), "root@web2:2222".into()]);
+        let inventory = Inventory::load(&source, &[]).unwrap();
+        assert_eq!(inventory.tracker().name, "web1");
+        assert_eq!(inventory.seeder().name, "web1");
+        assert_eq!(inventory.peers().len(), 2);
+        let address = Address::Ssh {
+            destination: "web2".into(),
+            port: Some(2222),
+            user: Some("root".into()),
+            key_file: None,
+        };
+        assert_eq!(inventory.hosts[1].address, address);
+    }
+}
