@@ -1,0 +1,26 @@
+//! The long-lived parts an agent plays, each in a detached process of its own.
+//!
+//! A role's `run` gets its request with [`crate::detach::Started::receive`], takes its lock,
+//! says that it is ready, and returns when it is over.
+
+use std::process::ExitCode;
+
+/// What the argument of a detached process begins with: `role-tracker`.
+pub const PREFIX: &str = "role-";
+
+/// Plays the role that the argument names.
+pub fn run(word: &str) -> ExitCode {
+    let role = word.strip_prefix(PREFIX).unwrap_or(word);
+    match ROLES.iter().find(|(name, _)| *name == role) {
+        Some((_, play)) => play(),
+        None => {
+            eprintln!("murder-agent: there is no role {role:?}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What plays a role, from its request on stdin to its end.
+type Play = fn() -> ExitCode;
+
+const ROLES: &[(&str, Play)] = &[];

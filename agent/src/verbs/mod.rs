@@ -1,0 +1,142 @@
+//! The short-lived part: one request on stdin, events and one reply on stdout.
+
+use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::process::ExitCode;
+
+use murder_protocol::verbs::{self, Verb};
+use murder_protocol::{Blame, Failure, Frame, PROTOCOL, Request, encode};
+use serde::de::DeserializeOwned;
+
+use crate::blamed::Blamed as _;
+use crate::home::Home;
+
+mod hello;
+
+/// Carries out the verb with this name. The exit status is 0 when a reply was written and 1 when
+/// a failure was.
+pub fn run(name: &str) -> ExitCode {
+    use verbs as v;
+    match name {
+        v::Hello::NAME => answer(hello::run),
+        // Each verb adds its line here.
+        other => {
+            let text = format!("this agent does not know the verb {other:?}");
+            fail::<v::Hello>(Failure::new(Blame::Operator, text).hint(UPDATE))
+        }
+    }
+}
+
+/// The way back to the workstation while a verb is carried out.
+#[derive(Debug)]
+pub struct Replies<V> {
+    verb: std::marker::PhantomData<fn(V)>,
+}
+
+impl<V: Verb> Replies<V> {
+    /// Says that something happened. An error means that nobody listens any more.
+    pub fn event(&mut self, event: V::Event) -> io::Result<()> {
+        write(&Frame::<V::Event, V::Reply>::Event(event))
+    }
+
+    /// Returns when the workstation has closed its end of stdin.
+    ///
+    /// A verb that takes further inputs reads them from [`io::stdin`] (or tokio's, which is the
+    /// same one): nothing of it was read beyond the request's line.
+    pub fn wait_for_end_of_input(&mut self) -> io::Result<()> {
+        io::copy(&mut io::stdin().lock(), &mut io::sink()).map(drop)
+    }
+}
+
+fn answer<V: Verb>(
+    carry_out: impl FnOnce(V, &Home, &mut Replies<V>) -> Result<V::Reply, Failure>,
+) -> ExitCode {
+    let mut replies = Replies { verb: std::marker::PhantomData };
+    let result = read_request()
+        .and_then(|request| {
+            let home = Home::of_executable().map_err(|error| error.failure())?;
+            Ok((request, home))
+        })
+        .and_then(|(request, home)| carry_out(request, &home, &mut replies));
+    match result {
+        Ok(reply) => match write(&Frame::<V::Event, V::Reply>::Reply(reply)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Err(failure) => fail::<V>(failure),
+    }
+}
+
+fn fail<V: Verb>(failure: Failure) -> ExitCode {
+    // If nobody listens there is nobody to tell that.
+    let _ = write(&Frame::<V::Event, V::Reply>::Failed(failure));
+    ExitCode::FAILURE
+}
+
+fn write<E: serde::Serialize, R: serde::Serialize>(frame: &Frame<E, R>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(encode(frame).as_bytes())?;
+    stdout.flush()
+}
+
+fn read_request<V: DeserializeOwned>() -> Result<V, Failure> {
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST_REQUEST).read_line(&mut line).map_err(|error| {
+        Failure::new(Blame::Network, format!("could not read the request: {error}"))
+    })?;
+    parse_request(&line)
+}
+
+/// Looks at the protocol's number first, because the rest of another one may look like anything.
+fn parse_request<V: DeserializeOwned>(line: &str) -> Result<V, Failure> {
+    if line.is_empty() {
+        return Err(Failure::new(Blame::Network, "stdin was closed before a request came"));
+    }
+    let unreadable =
+        |error| Failure::new(Blame::Bug, format!("the request is unreadable: {error}"));
+    let request: Request<serde_json::Value> = serde_json::from_str(line).map_err(unreadable)?;
+    if request.protocol != PROTOCOL {
+        let theirs = request.protocol;
+        let text = format!(
+            "the workstation speaks protocol {theirs}, and the agent on this host {PROTOCOL}"
+        );
+        return Err(Failure::new(Blame::Operator, text).hint(UPDATE));
+    }
+    serde_json::from_value(request.request).map_err(unreadable)
+}
+
+const UPDATE: &str = "run the task distribute_files, which brings the agent up to date";
+/// A torrent of 4 GiB in the smallest pieces has 1.3 MB of hashes, and base64 adds a third.
+const LONGEST_REQUEST: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(line: &str) -> String {
+        parse_request::<verbs::TorrentRead>(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_request_of_another_protocol_is_refused_whatever_is_in_it() {
+        assert_eq!(
+            refusal("{\"protocol\":2,\"request\":{\"new\":[]}}\n"),
+            "the workstation speaks protocol 2, and the agent on this host 1 (run the task \
+             distribute_files, which brings the agent up to date)"
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_none_is_refused() {
+        assert_eq!(refusal(""), "stdin was closed before a request came");
+        assert_eq!(refusal("hi"), "the request is unreadable: expected value at line 1 column 1");
+        assert_eq!(
+            refusal("{\"protocol\":1,\"request\":{}}"),
+            "the request is unreadable: missing field `tag`"
+        );
+        assert_eq!(
+            refusal("{\"protocol\":1,\"request\":{\"tag\":\"../x\",\"temp_path\":null}}"),
+            "the request is unreadable: the tag \"../x\" has '.' where it can't be: letters and \
+             digits, and after the first also . _ -"
+        );
+    }
+}
