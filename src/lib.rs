@@ -5,6 +5,7 @@
 //! program is the product, and nothing here is a stable interface.
 
 pub mod agents;
+pub mod cli;
 pub mod exit;
 pub mod fleet;
 pub mod inventory;

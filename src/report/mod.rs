@@ -2,5 +2,7 @@
 //! log, JSON lines for a program. Work emits events and never prints.
 
 mod event;
+mod refusal;
 
 pub use event::{Data, Event, GoesOn, Reporter};
+pub use refusal::Refusal;

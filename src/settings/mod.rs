@@ -1,12 +1,16 @@
 //! What was decided: flag > environment > inventory > default. Everything here is typed and
 //! checked, and the tasks read nothing else.
 
+mod decide;
+mod invocation;
 mod percent;
 mod task;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use decide::{Lookup, output, overrides, source};
+pub use invocation::Invocation;
 pub use percent::{Percent, PercentError};
 pub use task::{Attach, Create, Demo, Distribute, Doctor, Logs, Peer, Tagged, Task, TaskName};
 
@@ -106,14 +110,4 @@ pub enum Verbosity {
     Normal,
     /// Each step of each host too.
     Verbose,
-}
-
-/// How `murder` was called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Invocation {
-    /// The options that say which hosts and how to reach them, without `--limit`, quoted for a
-    /// shell: `-i prod.yaml --forks 50`.
-    pub options: Vec<String>,
-    /// The task and its `KEY=VALUE`s, quoted for a shell.
-    pub task: Vec<String>,
 }

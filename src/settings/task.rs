@@ -46,6 +46,8 @@ pub enum Task {
     Demo(Demo),
     /// What the inventory was resolved to.
     Inventory,
+    /// Print completions for this shell: "bash", "zsh" or "fish".
+    Completions(String),
 }
 
 /// The name of a task, as it is typed.
@@ -72,7 +74,6 @@ pub enum TaskName {
     Uninstall,
     Demo,
     Inventory,
-    /// Prints shell completions; it never becomes a [`Task`].
     Completions,
 }
 
@@ -135,6 +136,7 @@ impl Task {
             Self::Uninstall => TaskName::Uninstall,
             Self::Demo(_) => TaskName::Demo,
             Self::Inventory => TaskName::Inventory,
+            Self::Completions(_) => TaskName::Completions,
         }
     }
 }

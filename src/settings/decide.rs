@@ -1,0 +1,314 @@
+//! From what was typed to what is decided: flag > environment > inventory > default.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use murder_protocol::Tag;
+
+use super::invocation::Invocation;
+use super::{
+    Attach, Create, Demo, Distribute, Doctor, Format, HostKeys, Logs, Mode, Output, Peer, Settings,
+    Source, Tagged, Task, TaskName,
+};
+use crate::cli::{CliError, Kind, Options, TaskSpec, Value, ValueError, Values, keys};
+
+/// What the inventory says, for the keys that were not typed: a variable's value where it is the
+/// same for the whole run.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Settings {
+    /// Decides. `variable` reads the inventory's variables, the overrides included.
+    pub fn decide(
+        options: &Options,
+        spec: &'static TaskSpec,
+        values: &Values,
+        variable: Lookup<'_>,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            task: Keys { spec, values, variable }.task()?,
+            source: source(options)?,
+            overrides: overrides(values),
+            limit: options.limit.clone(),
+            forks: options.forks.unwrap_or(FORKS).into(),
+            timeout: options.timeout.unwrap_or(TIMEOUT),
+            max_fail: options.max_fail,
+            mode: if options.dry_run { Mode::DryRun } else { Mode::Real },
+            host_keys: if options.accept_new_hosts {
+                HostKeys::AcceptNew
+            } else {
+                HostKeys::Strict
+            },
+            output: output(options),
+            invocation: Invocation::new(options, spec, values),
+        })
+    }
+}
+
+/// How results are shown.
+pub fn output(options: &Options) -> Output {
+    Output {
+        format: if options.json { Format::Json } else { Format::Human },
+        color: options.color,
+        verbosity: options.verbosity,
+    }
+}
+
+/// Where the hosts come from.
+pub fn source(options: &Options) -> Result<Source, CliError> {
+    match (&options.hosts, &options.inventory) {
+        (Some(hosts), _) => match Kind::List.parse(hosts) {
+            Ok(Value::List(names)) if !names.is_empty() => Ok(Source::Hosts(names)),
+            _ => Err(CliError::Value { key: "--hosts".into(), source: ValueError::Empty }),
+        },
+        (None, Some(path)) if path == Path::new("-") => Ok(Source::Stdin),
+        (None, Some(path)) => Ok(Source::File(path.clone())),
+        (None, None) => Ok(Source::File(PathBuf::from(INVENTORY))),
+    }
+}
+
+/// The typed keys that are variables of the inventory.
+pub fn overrides(values: &Values) -> Vec<(String, String)> {
+    let is_variable = |key: &str| {
+        key == keys::TEMP_PATH.name
+            || keys::VARIABLES.iter().any(|variable| variable.name == key)
+            || keys::DEFAULTS.iter().any(|(variable, _)| *variable == key)
+    };
+    values
+        .iter()
+        .filter(|(key, _)| is_variable(key))
+        .map(|(key, (text, _))| ((*key).to_owned(), text.clone()))
+        .collect()
+}
+
+struct Keys<'a> {
+    spec: &'static TaskSpec,
+    values: &'a Values,
+    variable: Lookup<'a>,
+}
+
+impl Keys<'_> {
+    fn task(&self) -> Result<Task, CliError> {
+        Ok(match self.spec.name {
+            TaskName::DistributeFiles => Task::DistributeFiles,
+            TaskName::StartTracker => Task::StartTracker,
+            TaskName::StopTracker => Task::StopTracker,
+            TaskName::CreateTorrent => Task::CreateTorrent(self.create()?),
+            TaskName::DownloadTorrent => Task::DownloadTorrent(self.tagged()?),
+            TaskName::StartSeeding => Task::StartSeeding(self.tagged()?),
+            TaskName::StopSeeding => Task::StopSeeding(self.tagged()?),
+            TaskName::StopAllSeeding => Task::StopAllSeeding,
+            TaskName::Peer => Task::Peer(self.peer()?),
+            TaskName::StopPeering => Task::StopPeering(self.tagged()?),
+            TaskName::StopAllPeering => Task::StopAllPeering,
+            TaskName::CleanTempFiles => Task::CleanTempFiles(self.tagged()?),
+            TaskName::Distribute => {
+                Task::Distribute(Distribute { create: self.create()?, peer: self.peer()? })
+            }
+            TaskName::Status => Task::Status(Attach { tag: self.typed_tag() }),
+            TaskName::Attach => Task::Attach(Attach { tag: self.typed_tag() }),
+            TaskName::Doctor => Task::Doctor(Doctor {
+                destination_path: self.text("destination_path"),
+                temp_path: self.text("temp_path"),
+                sample: self.number(&keys::SAMPLE) as usize,
+            }),
+            TaskName::Logs => Task::Logs(Logs {
+                tag: self.typed_tag(),
+                lines: u32::try_from(self.number(&keys::LINES)).unwrap_or(u32::MAX),
+            }),
+            TaskName::Uninstall => Task::Uninstall,
+            TaskName::Inventory => Task::Inventory,
+            TaskName::Demo => Task::Demo(Demo {
+                hosts: self.number(&keys::DEMO_HOSTS) as usize,
+                size: self.number(&keys::DEMO_SIZE),
+            }),
+            TaskName::Completions => match self.value("shell") {
+                Some(Value::Text(shell)) => Task::Completions(shell.clone()),
+                _ => return Err(self.missing(&keys::SHELL)),
+            },
+        })
+    }
+
+    fn create(&self) -> Result<Create, CliError> {
+        Ok(Create {
+            tag: self.tag()?,
+            files_path: self.needed(&keys::FILES_PATH)?,
+            path_is_file: self.switch("path_is_file"),
+            do_not_download_torrent: self.switch("do_not_download_torrent"),
+            exclude: match self.value("exclude") {
+                Some(Value::List(globs)) => globs.clone(),
+                _ => Vec::new(),
+            },
+            temp_path: self.text("temp_path"),
+        })
+    }
+
+    fn peer(&self) -> Result<Peer, CliError> {
+        Ok(Peer {
+            tag: self.tag()?,
+            destination_path: self.needed(&keys::DESTINATION_PATH)?,
+            no_tag_directory: self.switch("no_tag_directory"),
+            path_is_file: self.switch("path_is_file"),
+            unsafe_please_delete: self.switch("unsafe_please_delete"),
+            keep_owner: self.switch("keep_owner"),
+            temp_path: self.text("temp_path"),
+        })
+    }
+
+    fn tagged(&self) -> Result<Tagged, CliError> {
+        Ok(Tagged { tag: self.tag()?, temp_path: self.text("temp_path") })
+    }
+
+    fn tag(&self) -> Result<Tag, CliError> {
+        if let Some(tag) = self.typed_tag() {
+            return Ok(tag);
+        }
+        let text = (self.variable)("default_tag").ok_or_else(|| self.missing(&keys::TAG))?;
+        text.parse().map_err(|error| CliError::Value {
+            key: "default_tag".into(),
+            source: ValueError::Tag(error),
+        })
+    }
+
+    fn typed_tag(&self) -> Option<Tag> {
+        match self.value("tag") {
+            Some(Value::Tag(tag)) => Some(tag.clone()),
+            _ => None,
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.values.get(key).map(|(_, value)| value)
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        match self.value(key) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// A path that was typed; or none if the inventory has it, which may be another for each host.
+    fn needed(&self, key: &keys::Key) -> Result<Option<String>, CliError> {
+        let typed = self.text(key.name);
+        match key.default {
+            keys::Default::Variable(variable)
+                if typed.is_none() && (self.variable)(variable).is_none() =>
+            {
+                Err(self.missing(key))
+            }
+            _ => Ok(typed),
+        }
+    }
+
+    fn switch(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Switch(true)))
+    }
+
+    fn number(&self, key: &keys::Key) -> u64 {
+        let default = match key.default {
+            keys::Default::Value(text) => key.kind.parse(text).ok(),
+            _ => None,
+        };
+        match self.value(key.name).cloned().or(default) {
+            Some(Value::Number(number)) => number,
+            _ => 0,
+        }
+    }
+
+    fn missing(&self, key: &keys::Key) -> CliError {
+        CliError::MissingKey {
+            task: self.spec.name.as_str(),
+            key: key.name,
+            placeholder: key.kind.placeholder(),
+            variable: match key.default {
+                keys::Default::Variable(variable) => Some(variable),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Where the hosts are when nobody says.
+const INVENTORY: &str = "inventory.yaml";
+
+/// Connections at once. Each costs 1.3 MB and a process here, and 25-95 ms of CPU to open; a jump
+/// host's sshd begins to drop logins at a hundred that are not through yet.
+const FORKS: u16 = 32;
+
+/// Longer than any healthy distribution, shorter than a night.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Typed, parse};
+
+    fn decide(line: &str, variable: Lookup<'_>) -> Result<Settings, CliError> {
+        match parse(line.split_whitespace().map(Into::into))? {
+            Typed::Task { options, task, values } => {
+                Settings::decide(&options, task, &values, variable)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn what_is_not_typed_has_its_default() {
+        let settings = decide("peer tag=v1 destination_path=/srv", &nothing).unwrap();
+        assert_eq!(settings.forks, 32);
+        assert_eq!(settings.timeout, Duration::from_secs(3600));
+        assert_eq!(settings.mode, Mode::Real);
+        assert_eq!(
+            settings.task,
+            Task::Peer(Peer {
+                tag: "v1".parse().unwrap(),
+                destination_path: Some("/srv".into()),
+                no_tag_directory: false,
+                path_is_file: false,
+                unsafe_please_delete: false,
+                keep_owner: false,
+                temp_path: None,
+            })
+        );
+    }
+
+    #[test]
+    fn the_inventory_stands_in_for_a_tag_that_is_not_typed() {
+        let variable = |name: &str| (name == "default_tag").then(|| "v7".to_owned());
+        let settings = decide("stop_seeding", &variable).unwrap();
+        let tag = "v7".parse().unwrap();
+        assert_eq!(settings.task, Task::StopSeeding(Tagged { tag, temp_path: None }));
+        let settings = decide("stop_seeding tag=v8", &variable).unwrap();
+        let tag = "v8".parse().unwrap();
+        assert_eq!(settings.task, Task::StopSeeding(Tagged { tag, temp_path: None }));
+    }
+
+    #[test]
+    fn a_path_that_neither_the_line_nor_the_inventory_has_is_missing() {
+        let error = decide("peer tag=v1", &nothing).unwrap_err();
+        assert_eq!(error.to_string(), "the task peer needs destination_path=PATH");
+        let has_it = |name: &str| (name == "default_destination_path").then(|| "/srv".to_owned());
+        assert!(decide("peer tag=v1", &has_it).is_ok());
+    }
+
+    #[test]
+    fn keys_that_are_variables_override_the_inventory() {
+        let settings =
+            decide("start_seeding tag=v1 temp_path=/t peer_port=7000", &nothing).unwrap();
+        let overrides = [("peer_port", "7000"), ("temp_path", "/t")];
+        assert_eq!(settings.overrides, overrides.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn hosts_on_the_command_line_come_before_an_inventory() {
+        let settings = decide("--hosts a,b -i x.yaml start_tracker", &nothing).unwrap();
+        assert_eq!(settings.source, Source::Hosts(vec!["a".into(), "b".into()]));
+        assert_eq!(decide("-i - start_tracker", &nothing).unwrap().source, Source::Stdin);
+        let error = decide("--hosts , start_tracker", &nothing).unwrap_err();
+        assert_eq!(error.to_string(), "wrong value of --hosts");
+    }
+}

@@ -1,0 +1,106 @@
+//! How `murder` was called, to build the commands that messages suggest.
+
+use crate::cli::{Options, TaskSpec, Values};
+
+/// The words of a command line, quoted for a shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// The options that say which hosts and how to reach them, without `--limit`.
+    hosts: Vec<String>,
+    /// `--limit` as it was typed.
+    limit: Option<String>,
+    /// The task and its keys.
+    task: Vec<String>,
+}
+
+impl Invocation {
+    /// Keeps what a further command needs.
+    pub fn new(options: &Options, spec: &TaskSpec, values: &Values) -> Self {
+        let mut hosts = Vec::new();
+        if let Some(list) = &options.hosts {
+            hosts.extend(["--hosts".to_owned(), quote(list)]);
+        } else if let Some(path) = &options.inventory {
+            hosts.extend(["-i".to_owned(), quote(&path.to_string_lossy())]);
+        }
+        if let Some(forks) = options.forks {
+            hosts.extend(["-f".to_owned(), forks.to_string()]);
+        }
+        if options.accept_new_hosts {
+            hosts.push("--accept-new-hosts".to_owned());
+        }
+        let mut task = vec![spec.name.to_string()];
+        task.extend(values.iter().map(|(key, (text, _))| format!("{key}={}", quote(text))));
+        Self { hosts, limit: options.limit.clone(), task }
+    }
+
+    /// The same task on the hosts in a file.
+    pub fn retry(&self, failed_hosts: &std::path::Path) -> String {
+        let limit = format!("@{}", failed_hosts.display());
+        self.command(Some(&limit), &self.task)
+    }
+
+    /// Another task on the same hosts: `["attach", "tag=v1"]`.
+    pub fn other(&self, task: &[&str]) -> String {
+        let words: Vec<_> = task.iter().map(|word| quote(word)).collect();
+        self.command(self.limit.as_deref(), &words)
+    }
+
+    fn command(&self, limit: Option<&str>, task: &[String]) -> String {
+        let mut words = vec!["murder".to_owned()];
+        words.extend(self.hosts.iter().cloned());
+        if let Some(limit) = limit {
+            words.extend(["--limit".to_owned(), quote(limit)]);
+        }
+        words.extend(task.iter().cloned());
+        words.join(" ")
+    }
+}
+
+/// A word as a POSIX shell has to be given it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Typed, parse};
+
+    fn invocation(words: &[&str]) -> Invocation {
+        match parse(words.iter().map(Into::into)).unwrap() {
+            Typed::Task { options, task, values } => Invocation::new(&options, task, &values),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_retry_is_the_same_command_on_the_failed_hosts() {
+        let typed = invocation(&[
+            "-i",
+            "my hosts.yaml",
+            "--limit",
+            "web*",
+            "-n",
+            "create_torrent",
+            "tag=v1",
+            "files_path=~/it's",
+        ]);
+        assert_eq!(
+            typed.retry("/state/failed".as_ref()),
+            r"murder -i 'my hosts.yaml' --limit @/state/failed create_torrent files_path='~/it'\''s' tag=v1"
+        );
+    }
+
+    #[test]
+    fn another_task_keeps_the_limit() {
+        let typed = invocation(&["--hosts", "a,b", "--limit", "!b", "-f", "9", "peer", "tag=v1"]);
+        assert_eq!(
+            typed.other(&["attach", "tag=v1"]),
+            "murder --hosts a,b -f 9 --limit '!b' attach tag=v1"
+        );
+    }
+}
