@@ -9,6 +9,7 @@ pub mod metainfo;
 mod piece;
 mod time;
 pub mod torrent;
+pub mod tracker;
 pub mod wire;
 
 pub use piece::{Block, Lengths, LengthsError, PieceIndex, PieceSet};
