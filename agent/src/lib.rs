@@ -7,6 +7,8 @@
 pub mod blamed;
 pub mod channel;
 pub mod detach;
+pub mod disk;
+pub mod engine;
 pub mod home;
 pub mod lock;
 pub mod log;

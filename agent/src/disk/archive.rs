@@ -1,0 +1,205 @@
+//! One archive file: the finished one that is served, or the partial one that is being filled.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use murder_swarm::Lengths;
+use rustix::fs::{Advice, FallocateFlags, FlockOperation};
+
+use super::DiskError;
+
+/// An open archive. Reads and writes go to explicit offsets, so threads share it freely.
+#[derive(Debug)]
+pub struct Archive {
+    file: File,
+    path: PathBuf,
+    lengths: Lengths,
+}
+
+/// What a partial file was when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It was made just now, and holds nothing.
+    Nothing,
+    /// It was there; what it holds has to be verified.
+    Something,
+}
+
+impl Archive {
+    /// Opens a finished archive to serve it. Its length is checked, its content is not.
+    pub fn open(path: &Path, lengths: Lengths) -> Result<Self, DiskError> {
+        let open = |source| DiskError::Open { path: path.to_owned(), source };
+        let file = File::open(path).map_err(open)?;
+        let found = file.metadata().map_err(open)?.len();
+        if found != lengths.total() {
+            let expected = lengths.total();
+            return Err(DiskError::Length { path: path.to_owned(), expected, found });
+        }
+        Ok(Self { file, path: path.to_owned(), lengths })
+    }
+
+    /// Opens or makes a partial file, and reserves its whole length, so that a full disk shows
+    /// now and not in the middle. A file of another length is cut or grown.
+    pub fn open_partial(path: &Path, lengths: Lengths) -> Result<(Self, Found), DiskError> {
+        let open = |source| DiskError::Open { path: path.to_owned(), source };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(open)?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|errno| open(errno.into()))?;
+        let before = file.metadata().map_err(open)?.len();
+        if before > lengths.total() {
+            file.set_len(lengths.total()).map_err(open)?;
+        }
+        reserve(&file, lengths.total()).map_err(|source| {
+            // An empty file of ours would look like data to keep.
+            if before == 0 {
+                let _ = std::fs::remove_file(path);
+            }
+            DiskError::Room { path: path.to_owned(), bytes: lengths.total(), source }
+        })?;
+        let found = if before == 0 { Found::Nothing } else { Found::Something };
+        Ok((Self { file, path: path.to_owned(), lengths }, found))
+    }
+
+    /// The open file, for `sendfile`.
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The lengths of its torrent.
+    pub const fn lengths(&self) -> Lengths {
+        self.lengths
+    }
+
+    /// Writes buffers one after the other, from `offset` on.
+    pub fn write(&self, offset: u64, buffers: &[Vec<u8>]) -> Result<(), DiskError> {
+        let mut at = offset;
+        let mut slices: Vec<_> = buffers.iter().map(|buffer| IoSlice::new(buffer)).collect();
+        let mut rest = slices.as_mut_slice();
+        while !rest.is_empty() {
+            let count = rest.len().min(VECTORS);
+            let written = match rustix::io::pwritev(&self.file, &rest[..count], at) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other.map_err(io::Error::from),
+            }
+            .map_err(|source| DiskError::Write {
+                path: self.path.clone(),
+                offset: at,
+                source,
+            })?;
+            at += written as u64;
+            IoSlice::advance_slices(&mut rest, written);
+        }
+        Ok(())
+    }
+
+    /// Tells the kernel that a range will be read soon, so that `sendfile` finds it in memory.
+    pub fn will_need(&self, offset: u64, len: u64) {
+        let len = std::num::NonZeroU64::new(len);
+        // Advice is only advice: a file system that takes none reads when it has to.
+        let _ = rustix::fs::fadvise(&self.file, offset, len, Advice::WillNeed);
+    }
+
+    /// Syncs a partial file that holds every piece and gives it its final name.
+    pub fn finish(&self, name: &Path) -> Result<(), DiskError> {
+        let finish = |source| DiskError::Finish { path: name.to_owned(), source };
+        self.file.sync_all().map_err(finish)?;
+        std::fs::rename(&self.path, name).map_err(finish)?;
+        let folder = name.parent().unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(finish)
+    }
+}
+
+/// Reserves blocks where the file system can, else just the length.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+            let space = rustix::fs::fstatvfs(file)?;
+            let there = rustix::fs::fstat(file)?.st_blocks.cast_unsigned() * STAT_BLOCK;
+            if space.f_bavail.saturating_mul(space.f_frsize) + there < bytes {
+                return Err(rustix::io::Errno::NOSPC.into());
+            }
+            file.set_len(bytes)
+        }
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// The most buffers that one `pwritev` takes (IOV_MAX of Linux).
+const VECTORS: usize = 1024;
+
+/// The unit of `st_blocks`, whatever the file system's own is (stat(2)).
+const STAT_BLOCK: u64 = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn lengths() -> Lengths {
+        Lengths::new(10_000, 4096).unwrap()
+    }
+
+    #[test]
+    fn a_partial_file_is_private_and_has_its_whole_length_at_once() {
+        let folder = crate::engine::testing::folder();
+        let path = folder.path().join("v1.tgz.part");
+        let (_archive, found) = Archive::open_partial(&path, lengths()).unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!(found, Found::Nothing);
+        assert_eq!((metadata.len(), metadata.permissions().mode() & 0o777), (10_000, 0o600));
+    }
+
+    #[test]
+    fn a_partial_file_of_another_torrent_gets_this_ones_length() {
+        let folder = crate::engine::testing::folder();
+        let path = folder.path().join("v1.tgz.part");
+        std::fs::write(&path, [7; 20_000]).unwrap();
+        let (_archive, found) = Archive::open_partial(&path, lengths()).unwrap();
+        assert_eq!((found, std::fs::metadata(&path).unwrap().len()), (Found::Something, 10_000));
+    }
+
+    #[test]
+    fn buffers_are_written_one_after_the_other_and_renamed_when_finished() {
+        let folder = crate::engine::testing::folder();
+        let (path, name) = (folder.path().join("v1.tgz.part"), folder.path().join("v1.tgz"));
+        let (archive, _) = Archive::open_partial(&path, lengths()).unwrap();
+        archive.write(4096, &[vec![1; 3000], vec![2; 1096]]).unwrap();
+        archive.finish(&name).unwrap();
+        let bytes = std::fs::read(&name).unwrap();
+        assert_eq!((bytes[4095], bytes[4096], bytes[7096], bytes[8192]), (0, 1, 2, 0));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn two_processes_never_fill_the_same_partial_file() {
+        let folder = crate::engine::testing::folder();
+        let path = folder.path().join("v1.tgz.part");
+        let (_held, _) = Archive::open_partial(&path, lengths()).unwrap();
+        let error = Archive::open_partial(&path, lengths()).unwrap_err();
+        assert!(matches!(error, DiskError::Open { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn an_archive_of_another_length_is_refused() {
+        let folder = crate::engine::testing::folder();
+        let path = folder.path().join("v1.tgz");
+        std::fs::write(&path, [7; 9_999]).unwrap();
+        let error = Archive::open(&path, lengths()).unwrap_err();
+        assert!(matches!(error, DiskError::Length { expected: 10_000, found: 9_999, .. }));
+    }
+}
