@@ -23,12 +23,17 @@ pub fn quote_path(path: &str) -> Result<String, QuoteError> {
     for c in rest.chars() {
         match c {
             c if c.is_control() => return refused("has a control character"),
-            c if c.is_ascii_alphanumeric() || "/._-+,:@".contains(c) || !c.is_ascii() => {}
+            c if is_harmless(c) => {}
             _ => word.push('\\'),
         }
         word.push(c);
     }
     Ok(word)
+}
+
+/// Whether no shell gives the character a meaning in the midst of a word.
+fn is_harmless(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/._-+,:@".contains(c) || !c.is_ascii()
 }
 
 /// Why a path can't be put on a command line.
