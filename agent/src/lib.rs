@@ -14,4 +14,5 @@ pub mod lock;
 pub mod log;
 pub mod roles;
 pub mod status;
+pub mod tracker;
 pub mod verbs;
