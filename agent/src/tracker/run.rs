@@ -56,6 +56,12 @@ pub struct Run {
     handing_out: BTreeSet<Watcher>,
     #[serde(skip)]
     watched_before: bool,
+    /// Agents of hosts that were given up while they were connected.
+    #[serde(skip)]
+    stops: Vec<AgentConn>,
+    /// Whether the end was taken note of.
+    #[serde(skip)]
+    end_taken: bool,
 }
 
 /// One connection of a workstation that follows a run.
@@ -152,6 +158,8 @@ impl Run {
             seeder_uploaded: 0,
             handing_out: BTreeSet::new(),
             watched_before: false,
+            stops: Vec::new(),
+            end_taken: false,
         }
     }
 
@@ -193,6 +201,16 @@ impl Run {
     /// The agents that are connected.
     pub fn agents(&self) -> impl Iterator<Item = AgentConn> {
         self.hosts.values().filter_map(|host| host.conn)
+    }
+
+    /// Agents that are to stop, since their hosts were given up after the call before.
+    pub fn take_stops(&mut self) -> Vec<AgentConn> {
+        std::mem::take(&mut self.stops)
+    }
+
+    /// Whether the run came to its end after the call before.
+    pub fn take_end(&mut self) -> bool {
+        self.is_over() && !std::mem::replace(&mut self.end_taken, true)
     }
 
     /// After the tracker was down: whoever was heard before has a whole lease to come back.
@@ -346,6 +364,7 @@ impl Run {
             host.report.elapsed_ms = u64::try_from((now - began).as_millis()).unwrap_or(u64::MAX);
         }
         host.report.outcome = Some(outcome);
+        self.stops.extend(host.conn);
         self.open -= 1;
         self.touch(name);
     }
