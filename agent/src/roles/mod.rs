@@ -5,6 +5,8 @@
 
 use std::process::ExitCode;
 
+mod tracker;
+
 /// What the argument of a detached process begins with: `role-tracker`.
 pub const PREFIX: &str = "role-";
 
@@ -23,4 +25,4 @@ pub fn run(word: &str) -> ExitCode {
 /// What plays a role, from its request on stdin to its end.
 type Play = fn() -> ExitCode;
 
-const ROLES: &[(&str, Play)] = &[];
+const ROLES: &[(&str, Play)] = &[("tracker", tracker::play)];

@@ -11,6 +11,9 @@ use crate::blamed::Blamed as _;
 use crate::home::Home;
 
 mod hello;
+mod runs;
+mod tracker_start;
+mod watch;
 
 /// Carries out the verb with this name. The exit status is 0 when a reply was written and 1 when
 /// a failure was.
@@ -18,6 +21,11 @@ pub fn run(name: &str) -> ExitCode {
     use verbs as v;
     match name {
         v::Hello::NAME => answer(hello::run),
+        v::TrackerStart::NAME => answer(tracker_start::run),
+        v::TorrentRegister::NAME => answer(runs::register),
+        v::RunOpen::NAME => answer(runs::open),
+        v::RunList::NAME => answer(runs::list),
+        v::Watch::NAME => answer(watch::run),
         // Each verb adds its line here.
         other => {
             let text = format!("this agent does not know the verb {other:?}");

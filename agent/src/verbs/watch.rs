@@ -1,0 +1,194 @@
+//! `watch`: one stream from the tracker on this host to the workstation, and what the workstation
+//! knows back to the tracker. It outlives a tracker that is killed and started again.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use murder_protocol::verbs::{Watch, WatchInput, WatchReply};
+use murder_protocol::{Blame, Failure, FleetEvent, Frame, HostReport};
+
+use crate::channel::encode;
+use crate::home::Home;
+use crate::tracker::admin::AdminRequest;
+use crate::tracker::ask::Asking;
+use crate::verbs::Replies;
+
+pub(super) fn run(
+    request: Watch,
+    home: &Home,
+    out: &mut Replies<Watch>,
+) -> Result<WatchReply, Failure> {
+    let inputs = Inputs::default();
+    let reading = inputs.clone();
+    std::thread::spawn(move || reading.read(io::stdin().lock()));
+    follow(&request, home, &inputs, RETURNING, |event| out.event(event))
+}
+
+/// Follows the run until it is over, the workstation has closed its end, or the tracker does not
+/// come back in time.
+fn follow(
+    request: &Watch,
+    home: &Home,
+    inputs: &Inputs,
+    returning: Duration,
+    mut tell: impl FnMut(FleetEvent) -> io::Result<()>,
+) -> Result<WatchReply, Failure> {
+    let mut seen = Seen::default();
+    let mut tracker = Asking::begin(home, &AdminRequest::Watch(request.clone()))?;
+    loop {
+        if inputs.attach(&tracker).is_ok() {
+            while let Ok(Some(frame)) = tracker.frame() {
+                match frame {
+                    Frame::Event(event) => {
+                        if let Some(event) = seen.what_is_new(event)
+                            && tell(event).is_err()
+                        {
+                            return Ok(seen.reply());
+                        }
+                    }
+                    Frame::Reply(reply) => return Ok(reply),
+                    Frame::Failed(failure) => return Err(failure),
+                }
+            }
+        }
+        match inputs.end() {
+            None => {}
+            Some(End::Closed) => return Ok(seen.reply()),
+            Some(End::Garbled(why)) => {
+                let text = format!("what the workstation says of a host is unreadable: {why}");
+                return Err(Failure::new(Blame::Bug, text));
+            }
+        }
+        tracker = wait_for_tracker(request, home, inputs, returning)?;
+    }
+}
+
+fn wait_for_tracker(
+    request: &Watch,
+    home: &Home,
+    inputs: &Inputs,
+    returning: Duration,
+) -> Result<Asking, Failure> {
+    let until = Instant::now() + returning;
+    loop {
+        match Asking::begin(home, &AdminRequest::Watch(request.clone())) {
+            Ok(tracker) => return Ok(tracker),
+            Err(_) if Instant::now() < until && inputs.end().is_none() => {
+                std::thread::sleep(AGAIN);
+            }
+            Err(_) => {
+                let seconds = returning.as_secs();
+                let text = format!("the tracker ended and did not come back within {seconds} s");
+                return Err(Failure::new(Blame::Host, text).hint(
+                    "run murder start_tracker, then murder attach; the hosts go on meanwhile",
+                ));
+            }
+        }
+    }
+}
+
+/// What the workstation was told last of each host, so that a tracker that comes back and tells
+/// everything again does not repeat itself to the workstation.
+#[derive(Debug, Default)]
+struct Seen {
+    reports: BTreeMap<String, HostReport>,
+    seeder_uploaded: u64,
+}
+
+impl Seen {
+    fn what_is_new(&mut self, mut event: FleetEvent) -> Option<FleetEvent> {
+        event.reports.retain(|report| self.reports.get(&report.host) != Some(report));
+        for report in &event.reports {
+            self.reports.insert(report.host.clone(), report.clone());
+        }
+        let uploaded = std::mem::replace(&mut self.seeder_uploaded, event.seeder_uploaded);
+        (!event.reports.is_empty() || uploaded != event.seeder_uploaded).then_some(event)
+    }
+
+    fn reply(self) -> WatchReply {
+        let reports = self.reports.into_values().collect();
+        WatchReply { reports, seeder_uploaded: self.seeder_uploaded }
+    }
+}
+
+/// What the workstation said, kept so that a tracker that was killed hears it again.
+#[derive(Clone, Debug, Default)]
+struct Inputs(Arc<Mutex<Said>>);
+
+#[derive(Debug, Default)]
+struct Said {
+    lines: Vec<WatchInput>,
+    tracker: Option<UnixStream>,
+    end: Option<End>,
+}
+
+/// Why nothing more comes from the workstation.
+#[derive(Clone, Debug)]
+enum End {
+    Closed,
+    Garbled(String),
+}
+
+impl Inputs {
+    /// Reads lines up to their end, and passes each on.
+    fn read(&self, from: impl io::BufRead) {
+        let mut end = End::Closed;
+        for line in from.lines() {
+            let Ok(line) = line else { break };
+            match serde_json::from_str(&line) {
+                Ok(input) => self.pass_on(input),
+                Err(error) => {
+                    end = End::Garbled(error.to_string());
+                    break;
+                }
+            }
+        }
+        let mut said = self.lock();
+        said.end = Some(end);
+        if let Some(tracker) = said.tracker.take() {
+            let _ = tracker.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn pass_on(&self, input: WatchInput) {
+        let mut said = self.lock();
+        let line = encode(&input);
+        said.lines.push(input);
+        if let Some(tracker) = &mut said.tracker
+            && tracker.write_all(&line).is_err()
+        {
+            // The next connection gets all lines again.
+            let _ = tracker.shutdown(Shutdown::Both);
+            said.tracker = None;
+        }
+    }
+
+    /// Says everything to a tracker, and from now on whatever comes.
+    fn attach(&self, tracker: &Asking) -> io::Result<()> {
+        let mut said = self.lock();
+        let mut stream = tracker.split()?;
+        if said.end.is_some() {
+            stream.shutdown(Shutdown::Both)?;
+            return Ok(());
+        }
+        said.lines.iter().try_for_each(|input| stream.write_all(&encode(input)))?;
+        said.tracker = Some(stream);
+        Ok(())
+    }
+
+    fn end(&self) -> Option<End> {
+        self.lock().end.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a tracker that was killed has to come back.
+const RETURNING: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(250);
