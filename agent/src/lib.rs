@@ -4,6 +4,7 @@
 //! request on stdin and answers on stdout ([`verbs`]); `murder-agent role-NAME` by itself, for
 //! what outlives a verb ([`roles`]); and by a person, who is told so.
 
+pub mod archive;
 pub mod blamed;
 pub mod channel;
 pub mod detach;
