@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use murder_swarm::torrent::{BlockUse, Check, ConnId, Output, Torrent};
+use murder_swarm::torrent::{BlockUse, Check, Config, ConnId, Output, Torrent};
 use murder_swarm::wire::{Limits, Message, Span};
 use murder_swarm::{Block, PieceIndex, Time};
 use tokio::net::TcpListener;
@@ -67,6 +67,7 @@ impl Drive {
         publish: watch::Sender<Progress>,
     ) -> (Self, mpsc::Sender<Input>) {
         let Options { metainfo, archive, have, me, listener, config, seed } = options;
+        let config = Config { listen_port: Some(listener.address().port()), ..config };
         let lengths = metainfo.lengths();
         let (inputs, queue) = mpsc::channel(QUEUE);
         let checked = inputs.clone();

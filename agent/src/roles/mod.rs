@@ -5,7 +5,14 @@
 
 use std::process::ExitCode;
 
+mod job;
+mod post;
+mod seeder;
 mod tracker;
+
+pub(crate) use job::JobFile;
+pub(crate) use post::load_torrent;
+pub(crate) use seeder::{PATIENCE as SEEDER_PATIENCE, SeedJob};
 
 /// What the argument of a detached process begins with: `role-tracker`.
 pub const PREFIX: &str = "role-";
@@ -25,4 +32,4 @@ pub fn run(word: &str) -> ExitCode {
 /// What plays a role, from its request on stdin to its end.
 type Play = fn() -> ExitCode;
 
-const ROLES: &[(&str, Play)] = &[("tracker", tracker::play)];
+const ROLES: &[(&str, Play)] = &[("seeder", seeder::run), ("tracker", tracker::play)];

@@ -12,6 +12,7 @@ use crate::home::Home;
 
 mod hello;
 mod runs;
+mod seed_start;
 mod tracker_start;
 mod watch;
 
@@ -26,6 +27,7 @@ pub fn run(name: &str) -> ExitCode {
         v::RunOpen::NAME => answer(runs::open),
         v::RunList::NAME => answer(runs::list),
         v::Watch::NAME => answer(watch::run),
+        v::SeedStart::NAME => answer(seed_start::run),
         // Each verb adds its line here.
         other => {
             let text = format!("this agent does not know the verb {other:?}");
