@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::place::Place;
+use super::place::{Mark, Place};
 use super::range::RangeError;
 
 /// Why an inventory is refused.
@@ -22,15 +22,7 @@ pub enum InventoryError {
         /// Where it stands.
         place: Place,
         /// What is wrong.
-        problem: Problem,
-    },
-    /// It is wrong as a whole.
-    #[error("{file}: {problem}")]
-    Whole {
-        /// The file as it was typed, "stdin" or "--hosts".
-        file: String,
-        /// What is wrong.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// A `KEY=VALUE` is wrong.
     #[error("{key}={value} on the command line: {problem}")]
@@ -40,13 +32,81 @@ pub enum InventoryError {
         /// What was typed after it.
         value: String,
         /// What is wrong.
-        problem: Problem,
+        problem: Box<Problem>,
     },
+}
+
+impl InventoryError {
+    /// Something is wrong at a place.
+    pub(super) fn at(place: Place, problem: Problem) -> Self {
+        Self::At { place, problem: Box::new(problem) }
+    }
+
+    /// A source is wrong as a whole, so that its start is as good a place as any.
+    pub(super) fn whole(file: &str, problem: Problem) -> Self {
+        Self::at(Mark::START.of(&file.into()), problem)
+    }
 }
 
 /// What is wrong with an inventory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// It is no YAML, or more of it than is taken.
+    #[error("not valid YAML: {0}")]
+    Yaml(String),
+    /// More than one document.
+    #[error("expected one YAML document, got a second one")]
+    SecondDocument,
+    /// More levels than are read.
+    #[error("nested too deeply for an inventory")]
+    TooDeep,
+    /// More values than are read.
+    #[error("more values than any inventory needs")]
+    TooMuch,
+    /// Aliases of aliases.
+    #[error("its aliases (*name) come to more values than any inventory needs")]
+    TooManyAliases,
+    /// A key that is no text.
+    #[error("expected a name as the key, got {0}")]
+    Key(String),
+    /// A key stands twice in a mapping.
+    #[error("{key} is given twice here, first at line {line}, column {column}")]
+    KeyTwice {
+        /// The key.
+        key: String,
+        /// Where it stands first.
+        line: u32,
+        /// Where it stands first.
+        column: u32,
+    },
+    /// A group has something else than `hosts`, `children` and `vars`.
+    #[error("unknown key {got}: a group has hosts, children and vars{}", did_you_mean(.nearest))]
+    Section {
+        /// What stands there.
+        got: String,
+        /// Which of the three is likely meant.
+        nearest: Option<String>,
+    },
+    /// `hosts` without a group.
+    #[error("{0} stands outside of any group: put it below all:")]
+    TopLevel(String),
+    /// The configuration of one of Ansible's inventory plugins.
+    #[error(
+        "a configuration of an inventory plugin: give murder what `ansible-inventory --list --yaml` prints"
+    )]
+    Plugin,
+    /// An inventory in Ansible's other format.
+    #[error("an INI inventory: give murder what `ansible-inventory --list --yaml` prints")]
+    Ini,
+    /// A program that would print an inventory.
+    #[error("a program: give murder what `ansible-inventory --list --yaml` prints")]
+    Program,
+    /// The name of a group is none.
+    #[error("{0} is no group name: it has letters, digits and . _ -, and no - in front")]
+    GroupName(String),
+    /// `all` as a child.
+    #[error("all is the group above every other and can't be below one")]
+    AllBelow,
     /// Something else stands there than can stand there.
     #[error("expected {what}, got {got}")]
     Expected {
@@ -158,6 +218,28 @@ pub enum Problem {
     /// There is nothing to do anything on.
     #[error("names no host")]
     NoHosts,
+}
+
+/// The candidate that a mistyped word is likely meant to be.
+pub(crate) fn nearest<S: AsRef<str>>(
+    word: &str,
+    candidates: impl IntoIterator<Item = S>,
+) -> Option<String> {
+    if word.len() > 100 {
+        return None;
+    }
+    let most = 1 + word.chars().count() / 4;
+    let candidates = candidates.into_iter();
+    let distance = |name: S| (strsim::osa_distance(word, name.as_ref()), name);
+    candidates
+        .map(distance)
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.as_ref().to_owned())
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"))
 }
 
 fn template_hint(template: bool) -> &'static str {

@@ -60,15 +60,14 @@ impl Graph {
             host_ids: HashMap::new(),
             group_ids: HashMap::new(),
         };
-        let start = Mark { line: 1, column: 1 };
-        graph.group("all", start);
-        graph.group("ungrouped", start);
+        graph.group("all", Mark::START);
+        graph.group("ungrouped", Mark::START);
         graph
     }
 
     /// An error at a place of this source.
     pub(super) fn wrong(&self, mark: Mark, problem: Problem) -> InventoryError {
-        InventoryError::At { place: mark.of(&self.file), problem }
+        InventoryError::at(mark.of(&self.file), problem)
     }
 
     /// The group of this name, which begins to exist if it did not.
@@ -167,7 +166,7 @@ fn set(layer: &mut Layer, var: Arc<Var>, whose: &str) -> Result<(), Problem> {
         layer.insert(variable::kept_as(&var.name).into(), var);
         return Ok(());
     };
-    let first_at = first.origin.to_string();
+    let first_at = first.origin.at();
     match first.name == var.name {
         false => Err(Problem::Synonyms {
             one: var.name.to_string(),

@@ -8,6 +8,7 @@ mod host;
 mod key;
 mod list;
 mod name;
+mod node;
 mod place;
 mod range;
 mod resolve;
@@ -15,6 +16,7 @@ mod roles;
 mod value;
 mod variable;
 mod vars;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -91,12 +93,20 @@ impl Inventory {
         file: &str,
         overrides: &[(String, String)],
     ) -> Result<Self, InventoryError> {
-        let whole = |problem| InventoryError::Whole { file: file.to_owned(), problem };
+        let whole = |problem| InventoryError::whole(file, problem);
         if bytes.len() > LARGEST {
             return Err(whole(Problem::TooLarge(LARGEST >> 20)));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| whole(Problem::NotUtf8))?;
-        Self::of_graph(list::read_lines(text, file)?, overrides)
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| not_utf8(&bytes[..error.valid_up_to()], file))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let graph = match Form::of(text) {
+            Form::Yaml => yaml::read(text, file)?,
+            Form::List => list::read_lines(text, file)?,
+            Form::Ini => return Err(whole(Problem::Ini)),
+            Form::Program => return Err(whole(Problem::Program)),
+        };
+        Self::of_graph(graph, overrides)
     }
 
     fn of_names(names: &[String], overrides: &[(String, String)]) -> Result<Self, InventoryError> {
@@ -106,7 +116,7 @@ impl Inventory {
     fn of_graph(graph: Graph, overrides: &[(String, String)]) -> Result<Self, InventoryError> {
         let file = graph.file.to_string();
         if graph.hosts.is_empty() {
-            return Err(InventoryError::Whole { file, problem: Problem::NoHosts });
+            return Err(InventoryError::whole(&file, Problem::NoHosts));
         }
         let resolve::Resolved { hosts, groups } = resolve::resolve(graph, overrides)?;
         let roles = Roles::of(&file, &hosts, &groups)?;
@@ -132,6 +142,53 @@ impl Inventory {
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|host| host.name == name)
     }
+}
+
+/// Points at the first byte that is no text.
+fn not_utf8(before: &[u8], file: &str) -> InventoryError {
+    let before = String::from_utf8_lossy(before);
+    let line = before.matches('\n').count() as u32 + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
+    let place = Place { file: file.into(), line, column };
+    InventoryError::at(place, Problem::NotUtf8)
+}
+
+/// What an inventory is written in.
+enum Form {
+    Yaml,
+    List,
+    Ini,
+    Program,
+}
+
+impl Form {
+    /// Told by its lines: no line of a list can have a `: ` in it or a `:` at its end.
+    fn of(text: &str) -> Self {
+        if text.starts_with("#!") {
+            return Self::Program;
+        }
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let mut lines = lines.filter(|line| !line.is_empty()).peekable();
+        let first = lines.peek().copied().unwrap_or_default();
+        if is_ini_section(first) {
+            return Self::Ini;
+        }
+        let yaml = |line: &str| {
+            line.ends_with(':')
+                || line.contains(": ")
+                || line.starts_with(['{', '%', '"', '\''])
+                || line == "---"
+                || line.starts_with("- ")
+        };
+        if lines.any(yaml) { Self::Yaml } else { Self::List }
+    }
+}
+
+/// `[web]`, `[web:vars]` or `[web:children]`.
+fn is_ini_section(line: &str) -> bool {
+    let body = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
+    let (group, kind) = body.split_once(':').unwrap_or((body, "hosts"));
+    name::is_group(group) && ["hosts", "vars", "children"].contains(&kind)
 }
 
 /// No inventory is larger: 100,000 hosts with a line of variables each fit in. In bytes.

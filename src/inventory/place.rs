@@ -30,6 +30,9 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// The beginning of a source.
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+
     /// The same in a named source.
     pub(super) fn of(self, file: &Arc<str>) -> Place {
         Place { file: Arc::clone(file), line: self.line, column: self.column }

@@ -69,9 +69,9 @@ fn same_spelling(var: &Var, inherited: &Var) -> Result<(), InventoryError> {
     let problem = Problem::Synonyms {
         one: var.name.to_string(),
         other: inherited.name.to_string(),
-        first: inherited.origin.to_string(),
+        first: inherited.origin.at(),
     };
-    Err(InventoryError::At { place: place.clone(), problem })
+    Err(InventoryError::at(place.clone(), problem))
 }
 
 /// The variables of the command line.
@@ -81,7 +81,7 @@ fn command_line(overrides: &[(String, String)], hosts: usize) -> Result<Layer, I
         let wrong = |problem| InventoryError::CommandLine {
             key: key.clone(),
             value: value.clone(),
-            problem,
+            problem: Box::new(problem),
         };
         let checked = match Key::of(key) {
             Some(Key::Host) if hosts > 1 => return Err(wrong(Problem::OneForAll)),
@@ -198,7 +198,7 @@ fn cycle(graph: &Graph, missing: &[usize], stuck: GroupId) -> InventoryError {
             names.push(&graph.groups[parent].name);
             names.reverse();
             let problem = Problem::Cycle(super::error::chain(&names));
-            return InventoryError::At { place: place.clone(), problem };
+            return InventoryError::at(place.clone(), problem);
         }
         way.push(parent);
     }

@@ -37,16 +37,16 @@ impl Roles {
             None => (0..hosts.len()).filter(|&id| !hosts[id].no_release()).collect(),
         };
         let Some(&first) = peers.first() else {
-            return Err(InventoryError::Whole { file: file.to_owned(), problem: Problem::NoPeers });
+            return Err(InventoryError::whole(file, Problem::NoPeers));
         };
         let one = |role: &'static str| match groups.get(role) {
             None => Ok(first),
             Some(group) => match members(role, group)? {
                 &[only] => Ok(only),
-                several => Err(InventoryError::At {
-                    place: group.place.clone(),
-                    problem: Problem::SeveralFor { role, hosts: several.len() },
-                }),
+                several => Err(InventoryError::at(
+                    group.place.clone(),
+                    Problem::SeveralFor { role, hosts: several.len() },
+                )),
             },
         };
         Ok(Self {
@@ -64,10 +64,7 @@ impl Roles {
 
 fn members<'a>(role: &'static str, group: &'a GroupInfo) -> Result<&'a [usize], InventoryError> {
     match group.members.as_slice() {
-        [] => Err(InventoryError::At {
-            place: group.place.clone(),
-            problem: Problem::EmptyRole(role),
-        }),
+        [] => Err(InventoryError::at(group.place.clone(), Problem::EmptyRole(role))),
         members => Ok(members),
     }
 }

@@ -55,6 +55,16 @@ impl fmt::Display for Origin {
     }
 }
 
+impl Origin {
+    /// The place alone.
+    pub(super) fn at(&self) -> String {
+        match self {
+            Self::Group(_, place) | Self::Host(place) => place.to_string(),
+            Self::Default | Self::CommandLine => self.to_string(),
+        }
+    }
+}
+
 impl Vars {
     /// A variable by its name, however one of ours is spelt.
     pub fn get(&self, name: &str) -> Option<&Var> {
