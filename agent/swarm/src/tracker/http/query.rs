@@ -138,12 +138,11 @@ fn parse_scrape(query: &str) -> Result<Vec<InfoHash>, QueryError> {
 
 fn parse_event(query: &str) -> Result<Event, QueryError> {
     match value(query, "event") {
-        // BEP 21's `paused` and whatever comes are a member that is still there.
-        None => Ok(Event::Regular),
+        // BEP 21's `paused` is a member that is still there.
+        None | Some("" | "empty" | "paused") => Ok(Event::Regular),
         Some("started") => Ok(Event::Started),
         Some("completed") => Ok(Event::Completed),
         Some("stopped") => Ok(Event::Stopped),
-        Some("" | "empty" | "paused") => Ok(Event::Regular),
         Some(_) => Err(QueryError::Invalid("event")),
     }
 }
