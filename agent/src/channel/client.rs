@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use murder_protocol::HostReport;
+use murder_swarm::tracker::Event;
+use murder_swarm::tracker::http::TrackerAnswer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -14,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::foreign::{self, Announced, Count, ForeignError};
 use super::line::{LineError, LineReader, encode};
 use super::message::{Have, Hello, ToAgent, ToTracker};
 use super::upgrade::{self, UpgradeError};
@@ -136,9 +139,13 @@ impl Client {
         let mut backoff = SHORTEST_BACKOFF;
         loop {
             let why = match self.round().await {
-                Ok(link) => {
+                Ok(met) => {
                     backoff = SHORTEST_BACKOFF;
-                    match self.talk(link).await {
+                    let end = match met {
+                        Met::Ours(link) => self.talk(link).await,
+                        Met::Foreign(tracker, first) => self.announce(tracker, first).await,
+                    };
+                    match end {
                         End::Closed => return,
                         End::Lost(why) => why,
                     }
@@ -154,7 +161,7 @@ impl Client {
     }
 
     /// Tries each address once, the one that worked last first.
-    async fn round(&mut self) -> Result<Link, String> {
+    async fn round(&mut self) -> Result<Met, String> {
         let trackers = self.config.trackers.clone();
         let mut why = "no address of a tracker is known".to_owned();
         for step in 0..trackers.len() {
@@ -163,7 +170,16 @@ impl Client {
             match self.enter(tracker).await {
                 Ok(link) => {
                     self.first = index;
-                    return Ok(link);
+                    return Ok(Met::Ours(link));
+                }
+                Err(EnterError::Upgrade(upgrade)) if upgrade.may_be_foreign() => {
+                    match self.announce_once(tracker, Event::Started).await {
+                        Ok(first) => {
+                            self.first = index;
+                            return Ok(Met::Foreign(tracker, first));
+                        }
+                        Err(_) => why = format!("tracker {tracker}: {}", chain(&upgrade)),
+                    }
                 }
                 Err(error) => {
                     if let EnterError::Refused(why) = &error {
@@ -257,6 +273,66 @@ impl Client {
         End::Closed
     }
 
+    /// Announces to a tracker of another make until the channel is closed or the tracker is lost.
+    async fn announce(&mut self, tracker: SocketAddr, mut last: Announced) -> End {
+        let local_ip = last.local_ip;
+        self.emit(ChannelEvent::Connected { tracker, observed_ip: local_ip, local_ip }).await;
+        let (mut wants, mut full) = (self.said.borrow().wants, false);
+        loop {
+            self.heard = Instant::now();
+            let TrackerAnswer { peers, interval, .. } = last.answer;
+            self.emit(ChannelEvent::Peers(peers)).await;
+            let mut next = self.heard + interval;
+            let event = loop {
+                tokio::select! {
+                    () = sleep_until(next) => break Event::Regular,
+                    changed = self.said.changed() => if changed.is_err() {
+                        // A tracker that does not hear it will find out by itself.
+                        let _ = self.announce_once(tracker, Event::Stopped).await;
+                        return End::Closed;
+                    },
+                }
+                let said = self.said.borrow_and_update().clone();
+                if said.wants > wants {
+                    wants = said.wants;
+                    next = next.min(self.heard + ASK_EVERY);
+                }
+                if said.report.as_ref().is_some_and(|report| report.outcome.is_some()) {
+                    // Nobody here collects outcomes, so nobody is waited for.
+                    self.emit(ChannelEvent::OutcomeSeen).await;
+                }
+                if !full && said.report.as_ref().is_some_and(is_full) {
+                    full = true;
+                    break Event::Completed;
+                }
+            };
+            last = match self.announce_once(tracker, event).await {
+                Ok(announced) => announced,
+                Err(error) => return End::Lost(format!("tracker {tracker}: {}", chain(&error))),
+            };
+        }
+    }
+
+    async fn announce_once(
+        &self,
+        tracker: SocketAddr,
+        event: Event,
+    ) -> Result<Announced, ForeignError> {
+        let hello = &self.config.hello;
+        let stream =
+            timeout(CONNECTING, dial(tracker, hello)).await.map_err(|_| ForeignError::Slow)??;
+        let count = {
+            let said = self.said.borrow();
+            let report = said.report.as_ref();
+            Count {
+                uploaded: report.map_or(said.uploaded, |report| report.uploaded),
+                downloaded: report.map_or(0, |report| report.downloaded),
+                left: report.map(|report| report.total - report.bytes),
+            }
+        };
+        foreign::announce(stream, tracker, hello, count, event).await
+    }
+
     async fn hear(&mut self, message: ToAgent, link: &mut Link) {
         self.heard = Instant::now();
         let event = match message {
@@ -278,6 +354,14 @@ impl Client {
     async fn emit(&self, event: ChannelEvent) {
         let _ = self.events.send(event).await;
     }
+}
+
+/// What answers at a tracker's address.
+enum Met {
+    /// A murder tracker that let the agent in.
+    Ours(Link),
+    /// Any other tracker, with its first answer.
+    Foreign(SocketAddr, Announced),
 }
 
 /// A connection that the tracker let in.

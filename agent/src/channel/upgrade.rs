@@ -66,6 +66,13 @@ pub(super) enum UpgradeError {
     Io(#[from] std::io::Error),
 }
 
+impl UpgradeError {
+    /// Whether a tracker of another make could have answered so.
+    pub(super) fn may_be_foreign(&self) -> bool {
+        matches!(self, Self::Closed | Self::Refused { .. } | Self::NotATracker)
+    }
+}
+
 /// Our tracker's answer has 80 bytes.
 const LONGEST_HEAD: usize = 4096;
 const MOST_HEADERS: usize = 32;
