@@ -64,6 +64,8 @@ pub enum Event {
     Data(Data),
     /// Ctrl-C. The process ends after it.
     Interrupted(GoesOn),
+    /// Nothing more is reported. [`crate::report::Report::finish`] sends it.
+    Closed,
 }
 
 /// What a task was asked for, in its two forms.

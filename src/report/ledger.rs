@@ -60,7 +60,8 @@ impl Ledger {
             | Event::Note(_)
             | Event::Warning(_)
             | Event::Data(_)
-            | Event::Interrupted(_) => Vec::new(),
+            | Event::Interrupted(_)
+            | Event::Closed => Vec::new(),
         }
     }
 

@@ -39,6 +39,11 @@ impl Invocation {
         self.command(Some(&limit), &self.task)
     }
 
+    /// The same command again.
+    pub fn again(&self) -> String {
+        self.command(self.limit.as_deref(), &self.task)
+    }
+
     /// Another task on the same hosts: `["attach", "tag=v1"]`.
     pub fn other(&self, task: &[&str]) -> String {
         let words: Vec<_> = task.iter().map(|word| quote(word)).collect();
