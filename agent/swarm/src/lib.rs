@@ -5,8 +5,17 @@
 //! code that runs on a fleet is the code that the simulator runs.
 
 pub mod bencode;
+mod candidates;
+mod choker;
+mod giver;
+mod limit;
 pub mod metainfo;
+mod partial;
+mod picker;
 mod piece;
+mod rarity;
+mod rate;
+mod suspects;
 mod time;
 pub mod torrent;
 pub mod tracker;

@@ -1,10 +1,27 @@
-//! One torrent as one of its peers sees it.
+//! One torrent as one of its peers sees it: connections, requests, turns, bans.
 
 mod config;
+mod conn;
+mod download;
+mod flights;
+mod interest;
+mod messages;
 mod output;
+mod peers;
+mod timer;
+mod upload;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
+use conn::Conn;
+
+use crate::candidates::Candidates;
+use crate::giver::Giver;
+use crate::limit::Limit;
+use crate::picker::Picker;
+use crate::rate::Rate;
+use crate::suspects::Suspects;
 use crate::wire::{Message, PeerId};
 use crate::{Block, Lengths, PieceIndex, PieceSet, Time};
 
@@ -14,75 +31,178 @@ pub use output::{
     Violation, Wait,
 };
 
-/// A torrent without IO.
+/// A torrent without IO: it decides, its driver does.
 ///
-/// The driver calls one of the `handle_*` methods for each thing that happens, then
-/// [`Torrent::poll_output`] until it returns `None`, then reads [`Torrent::poll_deadline`] and
-/// calls [`Torrent::handle_timeout`] when that time has come.
+/// **Order of calls.** The driver calls one of the `handle_*` methods for each thing that happens,
+/// with a `now` that never goes back. After each call it drains [`Torrent::poll_output`] until
+/// that returns `None`, carries the outputs out in their order, and reads
+/// [`Torrent::poll_deadline`]; it calls [`Torrent::handle_timeout`] when that time has come, or
+/// later, or earlier to no effect.
+///
+/// **Connections.** For each [`Output::Dial`] the driver connects, exchanges handshakes (BEP 3)
+/// and calls [`Torrent::handle_connected`] or [`Torrent::handle_dial_failed`]; an inbound
+/// connection is handed over once its handshake fits. On `Err(Refused)` the driver closes it and
+/// nothing more is said about it; it does not call `handle_dial_failed` as well. A connection ends
+/// by [`Output::Disconnect`], after which the driver says nothing more about it, or by
+/// [`Torrent::handle_disconnected`], after which no output names it. Late words about a connection
+/// that is gone are ignored.
+///
+/// **Blocks.** Payloads never come in here. When one has arrived whole, the driver calls
+/// [`Torrent::handle_block`] and then puts the bytes into its buffer of the piece, or drops them.
+/// A block can be kept twice; the later bytes count. After [`Output::CheckPiece`] the piece is
+/// hashed, on any thread and in any order with other pieces; no block of it is kept until the
+/// driver has called [`Torrent::handle_piece_checked`]. It calls that with [`Check::Good`] only
+/// when the piece can be read again, since other peers hear of it at once.
+///
+/// **End.** A torrent never ends by itself. After [`Output::Complete`] it goes on serving.
 pub struct Torrent {
+    lengths: Lengths,
+    me: PeerId,
+    config: Config,
+    chance: fastrand::Rng,
     have: PieceSet,
-    outputs: std::collections::VecDeque<Output>,
+    picker: Picker<ConnId>,
+    suspects: Suspects,
+    candidates: Candidates,
+    /// Only with a torrent that began with every piece.
+    giver: Option<Giver>,
+    limit: Limit,
+    conns: BTreeMap<ConnId, Conn>,
+    next_conn: u32,
+    outputs: VecDeque<Output>,
+    /// What has to be looked at again before a `handle_*` method returns.
+    pending: Pending,
+    timer: timer::Timer,
+    stats: Stats,
+    downloaded: Rate,
+    uploaded: Rate,
+}
+
+/// Decisions that wait until everything that happened was noted.
+#[derive(Debug, Default)]
+struct Pending {
+    /// Whom to be interested in.
+    interest: bool,
+    /// Whom to serve.
+    turns: bool,
+    /// Whom to dial.
+    dial: bool,
 }
 
 impl Torrent {
-    /// A torrent of which these pieces are here and verified.
+    /// A torrent of which these pieces are here and verified. The same seed and the same calls
+    /// give the same outputs.
     pub fn new(
-        _lengths: Lengths,
+        lengths: Lengths,
         have: PieceSet,
-        _me: PeerId,
-        _config: Config,
-        _seed: u64,
-        _now: Time,
+        me: PeerId,
+        config: Config,
+        seed: u64,
+        now: Time,
     ) -> Self {
-        Self { have, outputs: std::collections::VecDeque::new() }
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let verified = have.iter().map(|piece| u64::from(lengths.size(piece))).sum();
+        Self {
+            picker: Picker::new(lengths, &have, &mut chance),
+            giver: have.is_full().then(|| Giver::new(&lengths, &mut chance)),
+            limit: Limit::new(now, config.download_slots),
+            timer: timer::Timer::new(now),
+            lengths,
+            me,
+            config,
+            chance,
+            have,
+            suspects: Suspects::default(),
+            candidates: Candidates::default(),
+            conns: BTreeMap::new(),
+            next_conn: 0,
+            outputs: VecDeque::new(),
+            pending: Pending::default(),
+            stats: Stats { verified, ..Stats::default() },
+            downloaded: Rate::new(now),
+            uploaded: Rate::new(now),
+        }
     }
 
-    /// The tracker knows of these peers.
-    pub fn handle_candidates(&mut self, _now: Time, _peers: &[SocketAddr]) {}
+    /// The tracker knows of these peers, in the order in which they are to be dialled.
+    pub fn handle_candidates(&mut self, now: Time, peers: &[SocketAddr]) {
+        self.candidates.add(peers);
+        self.pending.dial = true;
+        self.settle(now);
+    }
 
     /// A dial did not end in a connection.
-    pub fn handle_dial_failed(&mut self, _now: Time, _addr: SocketAddr) {}
+    pub fn handle_dial_failed(&mut self, now: Time, addr: SocketAddr) {
+        self.dial_failed(now, addr);
+        self.settle(now);
+    }
 
     /// Handshakes were exchanged.
-    pub fn handle_connected(&mut self, _now: Time, _link: Link) -> Result<ConnId, Refused> {
-        Err(Refused::Full(0))
+    pub fn handle_connected(&mut self, now: Time, link: Link) -> Result<ConnId, Refused> {
+        let connected = self.connect(now, link);
+        self.settle(now);
+        connected
     }
 
-    /// A message came.
-    pub fn handle_message(&mut self, _now: Time, _conn: ConnId, _message: Message) {}
+    /// A message came, that was not a block.
+    pub fn handle_message(&mut self, now: Time, conn: ConnId, message: Message) {
+        if let Err(violation) = self.receive(now, conn, message) {
+            self.disconnect(now, conn, violation.into());
+        }
+        self.settle(now);
+    }
 
-    /// A block came whole.
+    /// A block's payload came whole.
     pub fn handle_block(
         &mut self,
-        _now: Time,
-        _conn: ConnId,
-        _index: u32,
-        _begin: u32,
-        _len: u32,
+        now: Time,
+        conn: ConnId,
+        index: u32,
+        begin: u32,
+        len: u32,
     ) -> BlockUse {
-        BlockUse::Discard
+        let used = self.receive_block(now, conn, index, begin, len).unwrap_or_else(|violation| {
+            self.disconnect(now, conn, violation.into());
+            BlockUse::Discard
+        });
+        self.settle(now);
+        used
     }
 
-    /// A [`Output::SendBlock`] has left for the kernel.
-    pub fn handle_block_sent(&mut self, _now: Time, _conn: ConnId, _block: Block) {}
+    /// The block of an [`Output::SendBlock`] has left for the kernel.
+    pub fn handle_block_sent(&mut self, now: Time, conn: ConnId, block: Block) {
+        self.block_sent(now, conn, block);
+        self.settle(now);
+    }
 
-    /// A [`Output::CheckPiece`] was carried out.
-    pub fn handle_piece_checked(&mut self, _now: Time, _piece: PieceIndex, _check: Check) {}
+    /// An [`Output::CheckPiece`] was carried out.
+    pub fn handle_piece_checked(&mut self, now: Time, piece: PieceIndex, check: Check) {
+        self.piece_checked(now, piece, check);
+        self.settle(now);
+    }
 
-    /// The other side closed the connection, or it broke.
-    pub fn handle_disconnected(&mut self, _now: Time, _conn: ConnId) {}
+    /// The other side closed the connection, or it broke, or what came on it could not be read.
+    pub fn handle_disconnected(&mut self, now: Time, conn: ConnId) {
+        self.forget(now, conn);
+        self.settle(now);
+    }
 
     /// The time of [`Torrent::poll_deadline`] has come.
-    pub fn handle_timeout(&mut self, _now: Time) {}
+    pub fn handle_timeout(&mut self, now: Time) {
+        if self.timer.is_due(now) {
+            self.tick(now);
+            self.settle(now);
+        }
+    }
 
-    /// What to do next.
+    /// What to do next, or `None` until the next `handle_*`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Torrent::handle_timeout`].
+    /// When to call [`Torrent::handle_timeout`], and what for.
     pub fn poll_deadline(&self) -> Option<Deadline> {
-        None
+        self.timer.deadline()
     }
 
     /// The pieces that are here and verified.
@@ -90,8 +210,51 @@ impl Torrent {
         &self.have
     }
 
-    /// How it is doing at this time.
-    pub fn stats(&self, _now: Time) -> Stats {
-        Stats::default()
+    /// Whether every piece is here and verified.
+    pub fn is_complete(&self) -> bool {
+        self.have.is_full()
     }
+
+    /// How it is doing at this time.
+    pub fn stats(&self, now: Time) -> Stats {
+        let count = |what: fn(&Conn) -> bool| self.conns.values().filter(|conn| what(conn)).count();
+        Stats {
+            download_rate: self.downloaded.per_second(now),
+            upload_rate: self.uploaded.per_second(now),
+            connections: self.conns.len(),
+            seeds: count(|conn| conn.have.is_full()),
+            sources: count(Conn::is_source),
+            served: count(|conn| conn.up.gate == conn::Gate::Open),
+            banned: self.suspects.banned(),
+            ..self.stats
+        }
+    }
+
+    /// Takes the decisions that are pending, until none is.
+    fn settle(&mut self, now: Time) {
+        loop {
+            match &mut self.pending {
+                Pending { interest: pending @ true, .. } => {
+                    *pending = false;
+                    self.review_interest(now);
+                }
+                Pending { turns: pending @ true, .. } => {
+                    *pending = false;
+                    self.review_turns(now);
+                }
+                Pending { dial: pending @ true, .. } => {
+                    *pending = false;
+                    self.dial(now);
+                }
+                _ => break,
+            }
+        }
+        self.timer.settle(now);
+    }
+}
+
+/// Queues a message.
+fn say(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time, message: Message) {
+    conn.said = now;
+    outputs.push_back(Output::Send { conn: conn.id, message });
 }

@@ -1,0 +1,127 @@
+//! Whose turn it is to be served.
+
+use crate::Time;
+
+/// A peer that would like to be served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting<Id> {
+    /// The peer.
+    pub(crate) id: Id,
+    /// When its last turn ended, if it had one.
+    pub(crate) last_turn: Option<Time>,
+    /// How many pieces it has.
+    pub(crate) pieces: u32,
+    /// Decides between equals.
+    pub(crate) lot: u32,
+}
+
+/// A peer that may ask for blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Served<Id> {
+    /// The peer.
+    pub(crate) id: Id,
+    /// Since when.
+    pub(crate) since: Time,
+    /// How its turn stands.
+    pub(crate) turn: Turn,
+}
+
+/// How a peer's turn stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It has not asked for anything yet.
+    Offered,
+    /// It asks for nothing.
+    Unused,
+    /// It is being served.
+    Running,
+    /// It is being served, and has been for long enough.
+    Over,
+}
+
+/// What is to change.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Changes<Id> {
+    /// These are no longer served.
+    pub(crate) choke: Vec<Id>,
+    /// These are served.
+    pub(crate) unchoke: Vec<Id>,
+}
+
+/// Decides who is served in so many slots. Who has waited longest comes first, so that everybody
+/// comes within a bounded time.
+pub(crate) fn decide<Id: Copy + Ord>(
+    waiting: &mut [Waiting<Id>],
+    served: &[Served<Id>],
+    slots: usize,
+) -> Changes<Id> {
+    let mut changes = Changes { choke: Vec::new(), unchoke: Vec::new() };
+    let with = |turn: Turn| served.iter().filter(move |peer| peer.turn == turn);
+    let in_use = with(Turn::Running).count() + with(Turn::Over).count();
+    let mut over: Vec<_> = with(Turn::Over).collect();
+    over.sort_by_key(|peer| (peer.since, peer.id));
+    // Somebody came in on a trial and asks: the slot is taken from whoever had it longest.
+    let surplus = in_use.saturating_sub(slots);
+    changes.choke.extend(over.iter().take(surplus).map(|peer| peer.id));
+    if waiting.is_empty() {
+        return changes;
+    }
+    changes.choke.extend(with(Turn::Unused).map(|peer| peer.id));
+    let offered = with(Turn::Offered).count();
+    let free = slots.saturating_sub(in_use + offered);
+    let trial = usize::from(free == 0 && offered == 0 && surplus == 0 && !over.is_empty());
+    waiting.sort_by_key(|peer| (peer.last_turn, peer.pieces, peer.lot, peer.id));
+    changes.unchoke.extend(waiting.iter().take(free + trial).map(|peer| peer.id));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(id: u32, last_turn: Option<u64>, pieces: u32) -> Waiting<u32> {
+        Waiting { id, last_turn: last_turn.map(Time::from_micros), pieces, lot: 0 }
+    }
+
+    fn served(id: u32, since: u64, turn: Turn) -> Served<u32> {
+        Served { id, since: Time::from_micros(since), turn }
+    }
+
+    #[test]
+    fn free_slots_go_to_who_has_waited_longest_and_has_least() {
+        let mut crowd = [
+            waiting(1, Some(5), 0),
+            waiting(2, None, 9),
+            waiting(3, None, 2),
+            waiting(4, Some(3), 0),
+        ];
+        let changes = decide(&mut crowd, &[], 3);
+        assert_eq!(changes.unchoke, [3, 2, 4]);
+    }
+
+    #[test]
+    fn a_turn_goes_on_while_nobody_waits() {
+        let changes = decide(&mut [], &[served(1, 0, Turn::Over), served(2, 0, Turn::Unused)], 2);
+        assert_eq!(changes, Changes { choke: vec![], unchoke: vec![] });
+    }
+
+    #[test]
+    fn who_waits_is_let_in_before_the_longest_turn_ends() {
+        let now = [served(1, 7, Turn::Over), served(2, 3, Turn::Over)];
+        let changes = decide(&mut [waiting(3, None, 0)], &now, 2);
+        assert_eq!(changes, Changes { choke: vec![], unchoke: vec![3] });
+        let offered = [now[0], now[1], served(3, 9, Turn::Offered)];
+        let changes = decide(&mut [waiting(4, None, 0)], &offered, 2);
+        assert_eq!(changes, Changes { choke: vec![], unchoke: vec![] });
+        let taken = [now[0], now[1], served(3, 9, Turn::Running)];
+        let changes = decide(&mut [waiting(4, None, 0)], &taken, 2);
+        assert_eq!(changes, Changes { choke: vec![2], unchoke: vec![] });
+    }
+
+    #[test]
+    fn a_slot_that_is_not_used_goes_to_somebody_else() {
+        let now = [served(1, 0, Turn::Running), served(2, 0, Turn::Unused)];
+        let changes = decide(&mut [waiting(3, None, 0)], &now, 2);
+        assert_eq!(changes, Changes { choke: vec![2], unchoke: vec![3] });
+    }
+}

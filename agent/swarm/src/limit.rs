@@ -1,0 +1,93 @@
+//! How many peers to download from at once.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// A number that grows while growing pays.
+///
+/// It begins with what is in balance with the peers' upload slots. Where sources are slower than
+/// our link, one more is tried now and then, and kept if more comes in.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    allowed: usize,
+    trial: Option<Trial>,
+    next: Time,
+    pause: Duration,
+}
+
+#[derive(Debug)]
+struct Trial {
+    ends: Time,
+    before: u64,
+}
+
+impl Limit {
+    /// Begins with so many.
+    pub(crate) fn new(now: Time, allowed: usize) -> Self {
+        Self { allowed, trial: None, next: now + PAUSE, pause: PAUSE }
+    }
+
+    /// How many there may be.
+    pub(crate) fn allowed(&self) -> usize {
+        self.allowed
+    }
+
+    /// Takes note of how many bytes a second come in while every place is taken.
+    pub(crate) fn observe(&mut self, now: Time, rate: u64) {
+        match &self.trial {
+            Some(trial) if now >= trial.ends => {
+                // A further source is worth half its share, or it only takes from the others.
+                let share = trial.before / (2 * self.allowed as u64);
+                if rate > trial.before + share {
+                    self.pause = PAUSE / 2;
+                } else {
+                    self.allowed -= 1;
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+                self.trial = None;
+                self.next = now + self.pause;
+            }
+            None if now >= self.next && self.allowed < MOST => {
+                self.allowed += 1;
+                self.trial = Some(Trial { ends: now + TRIAL, before: rate });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long a trial takes: longer than a rate is measured over.
+const TRIAL: Duration = Duration::from_millis(1500);
+/// How long after one trial the next begins.
+const PAUSE: Duration = Duration::from_secs(4);
+/// The same, after many trials that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+/// As many as there are connections, nearly.
+const MOST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(seconds: u64, rate: impl Fn(usize) -> u64) -> Limit {
+        let mut limit = Limit::new(Time::ZERO, 2);
+        for tick in 0..seconds * 10 {
+            let rate = rate(limit.allowed());
+            limit.observe(Time::from_micros(tick * 100_000), rate);
+        }
+        limit
+    }
+
+    #[test]
+    fn it_grows_while_each_source_adds_its_share() {
+        assert!(run(60, |sources| sources as u64 * 1000).allowed() > 6);
+    }
+
+    #[test]
+    fn it_stays_where_two_sources_fill_the_link() {
+        assert!(run(60, |_| 2000).allowed() <= 3);
+        let at_rest = (0..60).filter(|seconds| run(*seconds, |_| 2000).allowed() == 2).count();
+        assert!(at_rest > 48, "{at_rest}");
+    }
+}

@@ -1,0 +1,94 @@
+//! How many bytes a second went by of late.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// Bytes of the last second, in slots of an eighth.
+///
+/// Whole numbers only, so that every machine computes the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Rate {
+    slots: [u64; SLOTS as usize],
+    /// The number of the slot that is being filled, counted from [`Time::ZERO`].
+    current: u64,
+    /// When the first byte could have come.
+    began: Time,
+}
+
+impl Rate {
+    /// Nothing yet.
+    pub(crate) fn new(now: Time) -> Self {
+        Self { slots: [0; SLOTS as usize], current: slot(now), began: now }
+    }
+
+    /// Forgets what was, because nothing came for a while and something is about to.
+    pub(crate) fn restart(&mut self, now: Time) {
+        *self = Self::new(now);
+    }
+
+    /// Counts bytes that have just gone by.
+    pub(crate) fn add(&mut self, now: Time, bytes: u64) {
+        let slot = slot(now).max(self.current);
+        let passed = (slot - self.current).min(SLOTS);
+        for gone in 0..passed {
+            self.slots[((slot - gone) % SLOTS) as usize] = 0;
+        }
+        self.current = slot;
+        self.slots[(slot % SLOTS) as usize] += bytes;
+    }
+
+    /// Bytes a second at this time.
+    pub(crate) fn per_second(&self, now: Time) -> u64 {
+        let slot = slot(now).max(self.current);
+        let oldest = (slot + 1).saturating_sub(SLOTS);
+        let sum: u64 =
+            (oldest..=self.current).map(|slot| self.slots[(slot % SLOTS) as usize]).sum();
+        let from = Time::from_micros(oldest * SLOT_MICROS).max(self.began);
+        let span = now.since(from).max(SHORTEST).as_micros() as u64;
+        sum.saturating_mul(1_000_000) / span
+    }
+}
+
+fn slot(time: Time) -> u64 {
+    time.as_micros() / SLOT_MICROS
+}
+
+const SLOTS: u64 = 8;
+const SLOT_MICROS: u64 = 125_000;
+/// Over less than this a rate is mostly noise.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Time {
+        Time::from_micros(millis * 1000)
+    }
+
+    #[test]
+    fn a_steady_stream_has_its_rate() {
+        let mut rate = Rate::new(ms(0));
+        (1..=3000).for_each(|millis| rate.add(ms(millis), 1000));
+        let measured = rate.per_second(ms(3000));
+        assert!((990_000..=1_010_000).contains(&measured), "{measured}");
+    }
+
+    #[test]
+    fn a_stream_that_has_just_begun_is_measured_over_its_own_time() {
+        let mut rate = Rate::new(ms(5000));
+        (5001..=5100).for_each(|millis| rate.add(ms(millis), 1000));
+        assert_eq!(rate.per_second(ms(5100)), 1_000_000);
+    }
+
+    #[test]
+    fn what_is_a_second_ago_is_forgotten() {
+        let mut rate = Rate::new(ms(0));
+        rate.add(ms(10), 1 << 20);
+        assert!(rate.per_second(ms(900)) > 0);
+        assert_eq!(rate.per_second(ms(1500)), 0);
+        rate.add(ms(60_000), 8);
+        assert!(rate.per_second(ms(60_000)) < 20);
+    }
+}

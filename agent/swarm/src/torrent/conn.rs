@@ -1,0 +1,255 @@
+//! What a torrent knows of one connection.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::flights::Flights;
+use super::{Config, ConnId, Link};
+use crate::partial::CELL;
+use crate::picker::Source;
+use crate::rate::Rate;
+use crate::wire::Reserved;
+use crate::{Block, Lengths, PieceIndex, PieceSet, Time};
+
+/// One connection, from both sides.
+pub(super) struct Conn {
+    pub(super) id: ConnId,
+    pub(super) link: Link,
+    /// The extensions that both sides speak.
+    pub(super) speaks: Reserved,
+    pub(super) kind: Kind,
+    pub(super) have: PieceSet,
+    /// How many pieces it has that we lack.
+    pub(super) wanted: u32,
+    /// Whether its copies are in the picker's counts; those of seeds are not.
+    pub(super) counted: Counted,
+    /// Whether it may still say what it has.
+    pub(super) opening: Opening,
+    /// It said that it wants nothing (BEP 21).
+    pub(super) wants: crate::wire::extended::Wants,
+    /// The longest block in either direction.
+    pub(super) block: u32,
+    /// The most requests that it takes.
+    pub(super) reqq: usize,
+    /// Where it can be dialled, if that is known.
+    pub(super) listens: Option<SocketAddr>,
+    pub(super) heard: Time,
+    pub(super) said: Time,
+    pub(super) down: Download,
+    pub(super) up: Upload,
+}
+
+/// Whose client the peer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Foreign,
+    Agent,
+}
+
+/// Whether a peer's pieces were counted one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    EachPiece,
+    AsSeed,
+}
+
+/// BEP 3 and BEP 6 let a peer say what it has before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    Open,
+    Over,
+}
+
+/// Whether somebody may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Choked,
+    Open,
+}
+
+/// What the other side was told about our interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// It has nothing for us now.
+    None,
+    /// It has something for us.
+    Told,
+    /// It has something, but others keep our link busy.
+    Declined,
+}
+
+/// What we get from the peer.
+pub(super) struct Download {
+    pub(super) gate: Gate,
+    pub(super) interest: Interest,
+    /// Since when it may be asked.
+    pub(super) since: Time,
+    /// Nothing new is asked of it; others have to be heard.
+    pub(super) draining: bool,
+    pub(super) flights: Flights,
+    pub(super) suggested: VecDeque<PieceIndex>,
+    /// It says what to ask for.
+    pub(super) steered: bool,
+    pub(super) allowed: Vec<PieceIndex>,
+    pub(super) working: Option<PieceIndex>,
+    /// At this epoch of the picker there was nothing to ask it for.
+    pub(super) dry: Option<u64>,
+    pub(super) rate: Rate,
+    /// The shortest time that a block took.
+    pub(super) latency: Option<Duration>,
+    /// It is not asked before that.
+    pub(super) rest_until: Time,
+    pub(super) last_block: Time,
+    pub(super) received: u64,
+    /// Bytes that nobody had asked for.
+    pub(super) unasked: u64,
+}
+
+/// What the peer gets from us.
+pub(super) struct Upload {
+    pub(super) gate: Gate,
+    /// The peer wants something.
+    pub(super) interested: bool,
+    pub(super) queue: VecDeque<Block>,
+    /// Blocks that the shell has not sent yet.
+    pub(super) handed: VecDeque<Block>,
+    pub(super) handed_bytes: u64,
+    /// It has asked for something since it may.
+    pub(super) asked: bool,
+    /// Since when it may ask.
+    pub(super) since: Time,
+    /// When its last turn ended.
+    pub(super) last_turn: Option<Time>,
+    /// The last block that was handed over did not end its piece.
+    pub(super) mid_piece: bool,
+    pub(super) gifts: Vec<Gift>,
+    /// When the shell last sent something, or got something to send after a pause.
+    pub(super) moved: Time,
+}
+
+/// A piece that a seeder means this peer to fetch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gift {
+    pub(super) piece: PieceIndex,
+    /// Bytes of it that the peer asked for.
+    pub(super) asked: u32,
+    /// Bytes of it that were sent.
+    pub(super) sent: u32,
+}
+
+impl Conn {
+    pub(super) fn new(id: ConnId, link: Link, lengths: &Lengths, now: Time) -> Self {
+        Self {
+            id,
+            link,
+            speaks: Reserved::OURS.common(&link.reserved),
+            kind: Kind::Foreign,
+            have: PieceSet::empty(lengths),
+            wanted: 0,
+            counted: Counted::EachPiece,
+            opening: Opening::Open,
+            wants: crate::wire::extended::Wants::Pieces,
+            block: CELL,
+            reqq: REQUESTS,
+            listens: (link.direction == super::Direction::Outbound).then_some(link.addr),
+            heard: now,
+            said: now,
+            down: Download::new(now),
+            up: Upload::new(now),
+        }
+    }
+
+    /// Whether it may be asked and knows that it will be.
+    pub(super) fn is_source(&self) -> bool {
+        self.down.gate == Gate::Open && self.down.interest == Interest::Told
+    }
+
+    /// What the picker needs to know of it.
+    pub(super) fn source(&self, now: Time) -> Source<'_, ConnId> {
+        Source {
+            id: self.id,
+            address: self.link.addr.ip(),
+            have: &self.have,
+            allowed: None,
+            block: self.request_length(now),
+            working: self.down.working,
+        }
+    }
+
+    /// Bytes that should be asked for ahead: what arrives while an answer is on its way.
+    pub(super) fn pipeline(&self, config: &Config, now: Time) -> u64 {
+        let latency = self.down.latency.unwrap_or(AHEAD).min(LONGEST_LATENCY);
+        let span = latency * 2 + AHEAD;
+        let bytes = u128::from(self.down.rate.per_second(now)) * span.as_micros() / 1_000_000;
+        (bytes as u64).clamp(config.pipeline_floor.into(), config.pipeline_cap.into())
+    }
+
+    /// How long the bytes that are asked for should take, with so many more.
+    pub(super) fn expected(&self, now: Time, more: u32) -> Duration {
+        let bytes = self.down.flights.bytes() + u64::from(more);
+        let rate = self.down.rate.per_second(now).max(LEAST_RATE);
+        self.down.latency.unwrap_or(AHEAD).min(LONGEST_LATENCY)
+            + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
+    }
+
+    /// A slow peer is asked for short blocks, so that it is heard of within seconds.
+    fn request_length(&self, now: Time) -> u32 {
+        let rate = self.down.rate.per_second(now);
+        let quarter =
+            if rate == 0 { FIRST_BLOCK } else { u32::try_from(rate / 4).unwrap_or(u32::MAX) };
+        quarter.clamp(CELL, self.block.max(CELL)) / CELL * CELL
+    }
+}
+
+impl Download {
+    fn new(now: Time) -> Self {
+        Self {
+            gate: Gate::Choked,
+            interest: Interest::None,
+            since: now,
+            draining: false,
+            flights: Flights::default(),
+            suggested: VecDeque::new(),
+            steered: false,
+            allowed: Vec::new(),
+            working: None,
+            dry: None,
+            rate: Rate::new(now),
+            latency: None,
+            rest_until: now,
+            last_block: now,
+            received: 0,
+            unasked: 0,
+        }
+    }
+}
+
+impl Upload {
+    fn new(now: Time) -> Self {
+        Self {
+            gate: Gate::Choked,
+            interested: false,
+            queue: VecDeque::new(),
+            handed: VecDeque::new(),
+            handed_bytes: 0,
+            asked: false,
+            since: now,
+            last_turn: None,
+            mid_piece: false,
+            gifts: Vec::new(),
+            moved: now,
+        }
+    }
+}
+
+/// Requests that a peer takes if it does not say how many: libtorrent and aria2 drop none of 250.
+const REQUESTS: usize = 250;
+/// How much is asked for beyond the time that an answer takes: some scheduling on either side.
+const AHEAD: Duration = Duration::from_millis(50);
+/// A latency above this is a queue, and asking for more would only lengthen it.
+const LONGEST_LATENCY: Duration = Duration::from_millis(500);
+/// What a peer is believed to send, in bytes a second, before it has sent anything.
+const LEAST_RATE: u64 = 128 * 1024;
+/// The first blocks are short, so that something is known of the peer soon.
+const FIRST_BLOCK: u32 = 2 * CELL;

@@ -1,0 +1,229 @@
+//! What has to be looked at after a while: late blocks, silent peers, turns, keep-alives.
+
+use std::time::Duration;
+
+use super::conn::{Gate, Interest};
+use super::{ConnId, Deadline, DisconnectReason, Torrent, Wait, say};
+use crate::Time;
+use crate::wire::Message;
+
+/// When to look next. One clock for everything: a deadline per request would be as many timers as
+/// there are blocks, and none of them needs to be exact.
+#[derive(Debug)]
+pub(super) struct Timer {
+    next: Option<Deadline>,
+    /// Something is going on that needs a look soon.
+    busy: bool,
+    redial: Option<Time>,
+    /// When the tracker may be asked again.
+    want_peers: Time,
+    want_pause: Duration,
+}
+
+impl Timer {
+    pub(super) fn new(now: Time) -> Self {
+        Self { next: None, busy: false, redial: None, want_peers: now, want_pause: WANT_PAUSE }
+    }
+
+    /// Has something looked at soon.
+    pub(super) fn wake(&mut self) {
+        self.busy = true;
+    }
+
+    /// Has the addresses looked at then.
+    pub(super) fn redial(&mut self, at: Option<Time>) {
+        self.redial = at;
+    }
+
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.next.is_some_and(|next| next.at <= now)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.next
+    }
+
+    /// Whether the tracker may be asked for peers; the next time only after a while.
+    pub(super) fn may_want_peers(&mut self, now: Time) -> bool {
+        let may = self.want_peers <= now;
+        if may {
+            self.want_peers = now + self.want_pause;
+            self.want_pause = (self.want_pause * 2).min(LONGEST_WANT_PAUSE);
+        }
+        may
+    }
+
+    /// Brings the next look forward if there is a reason.
+    pub(super) fn settle(&mut self, now: Time) {
+        if self.busy {
+            self.at_latest(Deadline { at: now + TICK, why: Wait::Transfers });
+        }
+        if let Some(at) = self.redial {
+            self.at_latest(Deadline { at: at.max(now), why: Wait::Redial });
+        }
+    }
+
+    fn at_latest(&mut self, deadline: Deadline) {
+        if self.next.is_none_or(|next| next.at > deadline.at) {
+            self.next = Some(deadline);
+        }
+    }
+}
+
+impl Torrent {
+    pub(super) fn tick(&mut self, now: Time) {
+        self.timer.next = None;
+        self.timer.busy = false;
+        let ids: Vec<_> = self.conns.keys().copied().collect();
+        for id in &ids {
+            self.expire(now, *id);
+        }
+        self.hurry(now);
+        self.balance(now);
+        for id in &ids {
+            self.look_after(now, *id);
+        }
+        self.pending.turns = true;
+        self.pending.dial = true;
+        self.timer.busy |= self.conns.values().any(|conn| {
+            !conn.down.flights.is_empty() || conn.up.gate == Gate::Open || conn.up.interested
+        });
+        self.plan_keep_alive();
+        if !self.have.is_full() && self.conns.len() < self.config.degree / 2 {
+            let at = self.timer.want_peers;
+            self.timer.at_latest(Deadline { at: at.max(now + TICK), why: Wait::Redial });
+        }
+    }
+
+    /// Frees blocks that are late, so that others can be asked.
+    fn expire(&mut self, now: Time, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.down.flights.forget(now);
+        let late = conn.down.flights.expire(now);
+        let stuck =
+            conn.down.gate == Gate::Choked && now.since(conn.down.since) >= self.config.silence;
+        if !late.is_empty() || stuck {
+            self.release(now, id);
+        }
+        self.pending.interest |= !late.is_empty();
+        for block in late {
+            self.picker.give_back(id, block);
+        }
+    }
+
+    /// Drops peers that owe something and are silent, or that nobody hears; keeps the others alive.
+    fn look_after(&mut self, now: Time, id: ConnId) {
+        let config = &self.config;
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let silent = conn
+            .down
+            .flights
+            .owes_since()
+            .is_some_and(|since| now.since(since.max(conn.down.last_block)) >= config.silence);
+        let unread = !conn.up.handed.is_empty() && now.since(conn.up.moved) >= config.unread;
+        let rested = now >= conn.down.rest_until && now < conn.down.rest_until + TICK * 2;
+        let why = match () {
+            () if silent && conn.down.gate == Gate::Open => DisconnectReason::Silent,
+            () if unread => DisconnectReason::Unread,
+            () if now.since(conn.heard) >= config.quiet => DisconnectReason::Quiet,
+            () => {
+                if now.since(conn.said) >= config.keep_alive {
+                    say(&mut self.outputs, conn, now, Message::KeepAlive);
+                }
+                self.pending.interest |= rested;
+                return;
+            }
+        };
+        self.disconnect(now, id, why);
+    }
+
+    /// With nothing else left to ask for, asks a second peer for what is late.
+    fn hurry(&mut self, now: Time) {
+        if self.have.is_full() || !self.picker.is_endgame() {
+            return;
+        }
+        let mut overdue = Vec::new();
+        for conn in self.conns.values() {
+            overdue.extend(conn.down.flights.overdue(now).map(|block| (conn.id, block)));
+        }
+        for (from, block) in overdue {
+            let idle = self.conns.values().find(|conn| {
+                conn.id != from
+                    && conn.down.gate == Gate::Open
+                    && conn.down.flights.is_idle()
+                    && conn.have.contains(block.piece)
+            });
+            match idle.map(|conn| conn.id) {
+                Some(id) => self.ask_again(now, from, id, block),
+                None => self.look_for_help(now, from, block),
+            }
+        }
+    }
+
+    fn ask_again(&mut self, now: Time, from: ConnId, id: ConnId, block: crate::Block) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some(again) = self.picker.pick_again(&conn.source(now), block, &self.suspects) else {
+            return;
+        };
+        if conn.down.interest != Interest::Told {
+            conn.down.interest = Interest::Told;
+            conn.down.since = now;
+            say(&mut self.outputs, conn, now, Message::Interested);
+        }
+        self.ask(now, id, again);
+        if let Some(conn) = self.conns.get_mut(&from) {
+            conn.down.flights.mark_again(block);
+        }
+    }
+
+    /// Nobody who has the block may be asked: whoever has it hears that we would.
+    fn look_for_help(&mut self, now: Time, from: ConnId, block: crate::Block) {
+        for conn in self.conns.values_mut() {
+            let helps = conn.id != from
+                && conn.down.interest != Interest::Told
+                && conn.have.contains(block.piece);
+            if helps {
+                conn.down.interest = Interest::Told;
+                say(&mut self.outputs, conn, now, Message::Interested);
+            }
+        }
+    }
+
+    /// Adapts the number of sources to what they bring.
+    fn balance(&mut self, now: Time) {
+        if self.have.is_full() {
+            return;
+        }
+        let sources = self.busy_sources(now, NOBODY);
+        let more = self.conns.values().any(|conn| {
+            conn.wanted > 0 && (conn.down.interest == Interest::Declined || !conn.is_source())
+        });
+        if sources >= self.limit.allowed() && more {
+            self.limit.observe(now, self.downloaded.per_second(now));
+            self.pending.interest = true;
+        }
+        if sources > self.limit.allowed() {
+            self.drain_one(now, NOBODY);
+        }
+    }
+
+    fn plan_keep_alive(&mut self) {
+        let config = &self.config;
+        let next = self
+            .conns
+            .values()
+            .map(|conn| (conn.said + config.keep_alive).min(conn.heard + config.quiet));
+        if let Some(at) = next.min() {
+            self.timer.at_latest(Deadline { at, why: Wait::KeepAlive });
+        }
+    }
+}
+
+/// No connection has this id: there are not so many in a torrent's life.
+const NOBODY: ConnId = ConnId(u32::MAX);
+/// How often transfers are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long after one call for peers comes the next.
+const WANT_PAUSE: Duration = Duration::from_secs(2);
+/// The same, when nothing came of it.
+const LONGEST_WANT_PAUSE: Duration = Duration::from_secs(30);

@@ -1,0 +1,233 @@
+//! What others ask for, and whose turn it is.
+//!
+//! A peer's turn lasts while it has something to ask for and nobody else waits. When somebody
+//! waits, the turn ends after a while and with the end of a piece. The next peer is let in first:
+//! only when it really asks for something does the one before it have to go.
+
+use super::conn::{Conn, Gate, Gift};
+use super::{Config, ConnId, Output, Torrent, Violation, say};
+use crate::choker::{self, Turn};
+use crate::wire::{Message, Span};
+use crate::{Block, Time};
+
+impl Torrent {
+    pub(super) fn interested(&mut self, _now: Time, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.up.interested = true;
+            self.pending.turns = true;
+            self.timer.wake();
+        }
+    }
+
+    pub(super) fn not_interested(&mut self, now: Time, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.up.interested = false;
+        if conn.up.gate == Gate::Open {
+            self.choke(now, id);
+        }
+        self.pending.turns = true;
+    }
+
+    pub(super) fn requested(&mut self, now: Time, id: ConnId, span: Span) -> Result<(), Violation> {
+        let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
+        let Span { index, begin, len } = span;
+        let block = self.lengths.block(index, begin, len).filter(|_| len <= self.config.block);
+        let block = block.ok_or(Violation::NoSuchBlock { index, begin, len })?;
+        if conn.up.gate == Gate::Choked || !self.have.contains(block.piece) {
+            if conn.speaks.fast() {
+                say(&mut self.outputs, conn, now, Message::RejectRequest(span));
+            }
+            return Ok(());
+        }
+        if conn.up.queue.len() >= self.config.max_queue {
+            return Err(Violation::TooManyRequests(self.config.max_queue));
+        }
+        if !conn.up.asked {
+            conn.up.asked = true;
+            self.pending.turns = true;
+        }
+        if conn.up.queue.is_empty() && conn.up.handed.is_empty() {
+            conn.up.moved = now;
+        }
+        conn.up.queue.push_back(block);
+        self.note_gift(now, id, block);
+        self.pump(id);
+        Ok(())
+    }
+
+    pub(super) fn cancelled(&mut self, now: Time, id: ConnId, span: Span) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let waits = |block: &Block| Span::from(*block) == span;
+        if let Some(at) = conn.up.queue.iter().position(waits) {
+            conn.up.queue.remove(at);
+            // BEP 6: a request that was cancelled is answered too, with the block or a rejection.
+            if conn.speaks.fast() {
+                say(&mut self.outputs, conn, now, Message::RejectRequest(span));
+            }
+        }
+    }
+
+    pub(super) fn block_sent(&mut self, now: Time, id: ConnId, block: Block) {
+        let bytes = u64::from(block.len);
+        self.stats.uploaded += bytes;
+        self.uploaded.add(now, bytes);
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let Some(at) = conn.up.handed.iter().position(|handed| *handed == block) else { return };
+        conn.up.handed.remove(at);
+        conn.up.handed_bytes -= bytes;
+        conn.up.moved = now;
+        if let Some(gift) = conn.up.gifts.iter_mut().find(|gift| gift.piece == block.piece) {
+            gift.sent += block.len;
+        }
+        self.pump(id);
+        let Some(conn) = self.conns.get(&id) else { return };
+        self.pending.turns |= turn(conn, &self.config, now) == Turn::Over;
+    }
+
+    /// Decides whose turn it is.
+    pub(super) fn review_turns(&mut self, now: Time) {
+        let chance = &mut self.chance;
+        let mut waiting: Vec<_> = self
+            .conns
+            .values()
+            .filter(|conn| conn.up.interested && conn.up.gate == Gate::Choked)
+            .map(|conn| choker::Waiting {
+                id: conn.id,
+                last_turn: conn.up.last_turn,
+                pieces: conn.have.len(),
+                lot: chance.u32(..),
+            })
+            .collect();
+        let served: Vec<_> = self
+            .conns
+            .values()
+            .filter(|conn| conn.up.gate == Gate::Open)
+            .map(|conn| choker::Served {
+                id: conn.id,
+                since: conn.up.since,
+                turn: turn(conn, &self.config, now),
+            })
+            .collect();
+        let changes = choker::decide(&mut waiting, &served, self.config.upload_slots);
+        for id in changes.choke {
+            self.choke(now, id);
+        }
+        for id in changes.unchoke {
+            self.unchoke(now, id);
+        }
+    }
+
+    fn unchoke(&mut self, now: Time, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.up.gate = Gate::Open;
+        conn.up.asked = false;
+        conn.up.since = now;
+        conn.up.moved = now;
+        conn.up.mid_piece = false;
+        // The suggestions come first, so that nothing else is asked for meanwhile.
+        self.give(now, id);
+        if let Some(conn) = self.conns.get_mut(&id) {
+            say(&mut self.outputs, conn, now, Message::Unchoke);
+        }
+        self.timer.wake();
+    }
+
+    fn choke(&mut self, now: Time, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.up.gate = Gate::Choked;
+        conn.up.last_turn = Some(now);
+        say(&mut self.outputs, conn, now, Message::Choke);
+        let queue = std::mem::take(&mut conn.up.queue);
+        if conn.speaks.fast() {
+            for block in queue {
+                say(&mut self.outputs, conn, now, Message::RejectRequest(block.into()));
+            }
+        }
+        if let Some(giver) = &mut self.giver {
+            // What was sent whole will be there soon; the rest will not.
+            let lengths = &self.lengths;
+            let handed = &conn.up.handed;
+            conn.up.gifts.retain(|gift| {
+                let waits: u32 = handed
+                    .iter()
+                    .filter(|block| block.piece == gift.piece)
+                    .map(|block| block.len)
+                    .sum();
+                let comes = gift.sent + waits >= lengths.size(gift.piece);
+                if !comes {
+                    giver.subtract(gift.piece);
+                }
+                comes
+            });
+        }
+    }
+
+    /// Hands blocks to the shell, not more than it can soon send.
+    fn pump(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        while conn.up.handed_bytes < u64::from(self.config.send_ahead)
+            && let Some(block) = conn.up.queue.pop_front()
+        {
+            conn.up.mid_piece = block.begin + block.len < self.lengths.size(block.piece);
+            conn.up.handed.push_back(block);
+            conn.up.handed_bytes += u64::from(block.len);
+            self.outputs.push_back(Output::SendBlock { conn: id, block });
+        }
+    }
+
+    /// A seeder counts what a peer asks for, and suggests what to ask for next.
+    fn note_gift(&mut self, now: Time, id: ConnId, block: Block) {
+        let Some(giver) = &mut self.giver else { return };
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let gift = conn.up.gifts.iter_mut().find(|gift| gift.piece == block.piece);
+        let first = match gift {
+            Some(gift) => {
+                gift.asked += block.len;
+                gift.asked == block.len
+            }
+            None if conn.have.contains(block.piece) => false,
+            None => {
+                giver.add(block.piece);
+                conn.up.gifts.push(Gift { piece: block.piece, asked: block.len, sent: 0 });
+                true
+            }
+        };
+        if first {
+            self.give(now, id);
+        }
+    }
+
+    fn give(&mut self, now: Time, id: ConnId) {
+        let Some(giver) = &mut self.giver else { return };
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if !conn.speaks.fast() {
+            return;
+        }
+        while conn.up.gifts.iter().filter(|gift| gift.asked == 0).count() < GIFTS_AHEAD {
+            let given = &conn.up.gifts;
+            let next = giver.give(&conn.have, |piece| given.iter().any(|gift| gift.piece == piece));
+            let Some(piece) = next else { break };
+            conn.up.gifts.push(Gift { piece, asked: 0, sent: 0 });
+            say(&mut self.outputs, conn, now, Message::SuggestPiece(piece.get()));
+        }
+    }
+}
+
+fn turn(conn: &Conn, config: &Config, now: Time) -> Turn {
+    let held = now.since(conn.up.since);
+    let idle = conn.up.queue.is_empty() && conn.up.handed.is_empty();
+    if !conn.up.asked {
+        return if held < IDLE { Turn::Offered } else { Turn::Unused };
+    }
+    if idle && now.since(conn.up.moved) >= IDLE {
+        return Turn::Unused;
+    }
+    let over = held >= config.slot_time_max || held >= config.slot_time && !conn.up.mid_piece;
+    if over { Turn::Over } else { Turn::Running }
+}
+
+/// Suggestions that a peer has not followed yet: one to go on with, one in reserve.
+const GIFTS_AHEAD: usize = 2;
+/// How long a peer may hold a slot without asking for anything while others wait: the way there
+/// and back, with full queues on it.
+const IDLE: std::time::Duration = std::time::Duration::from_millis(300);
