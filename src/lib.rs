@@ -9,6 +9,7 @@ pub mod cli;
 pub mod exit;
 pub mod fleet;
 pub mod inventory;
+pub mod limit;
 pub mod plan;
 pub mod report;
 pub mod settings;

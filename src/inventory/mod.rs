@@ -18,10 +18,11 @@ mod variable;
 mod vars;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 
+pub(crate) use error::nearest;
 pub use error::{InventoryError, Problem};
 pub use host::{Address, Host};
 pub use key::Key;
@@ -45,6 +46,7 @@ pub struct Inventory {
     pub groups: Groups,
     /// Who does what; `--limit` does not change it.
     pub roles: Roles,
+    index: HashMap<String, usize>,
 }
 
 /// Groups by name.
@@ -120,7 +122,9 @@ impl Inventory {
         }
         let resolve::Resolved { hosts, groups } = resolve::resolve(graph, overrides)?;
         let roles = Roles::of(&file, &hosts, &groups)?;
-        Ok(Self { file, hosts, groups, roles })
+        let names = hosts.iter().enumerate();
+        let index = names.map(|(id, host)| (host.name.clone(), id)).collect();
+        Ok(Self { file, hosts, groups, roles, index })
     }
 
     /// The host that the agents meet at.
@@ -140,7 +144,12 @@ impl Inventory {
 
     /// The host of this name.
     pub fn host(&self, name: &str) -> Option<&Host> {
-        self.hosts.iter().find(|host| host.name == name)
+        self.index_of(name).map(|id| &self.hosts[id])
+    }
+
+    /// Where the host of this name is in [`Self::hosts`].
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
     }
 }
 
