@@ -13,6 +13,7 @@ pub mod engine;
 pub mod home;
 pub mod lock;
 pub mod log;
+pub mod place;
 pub mod roles;
 pub mod status;
 pub mod tracker;
