@@ -22,9 +22,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::desk::Chance;
 use super::keys;
-use super::run::Watcher;
+use super::run::{Came, Watcher};
 use super::shared::Shared;
-use super::state::Change;
 use crate::channel::LineReader;
 use crate::home::Home;
 
@@ -42,6 +41,8 @@ pub enum AdminRequest {
     List(RunList),
     /// To follow a run. [`WatchInput`] lines may follow.
     Watch(Watch),
+    /// To follow it again, after the tracker was killed.
+    WatchAgain(Watch),
 }
 
 /// The folder of the socket, and a path to it that is short enough for the kernel however deep
@@ -94,7 +95,7 @@ async fn answer(shared: Arc<Shared>, stream: UnixStream) {
     let _ = match request {
         AdminRequest::Where => reply(&mut write, Ok(whereabouts(&shared))).await,
         AdminRequest::Register(request) => {
-            let result = register(&shared, request);
+            let result = register(&shared, request).await;
             reply(&mut write, result).await
         }
         AdminRequest::Open(request) => {
@@ -105,7 +106,12 @@ async fn answer(shared: Arc<Shared>, stream: UnixStream) {
             let list: RunListReply = shared.with(|state, _| state.list());
             reply(&mut write, Ok(list)).await
         }
-        AdminRequest::Watch(request) => watch(&shared, &request, &mut lines, &mut write).await,
+        AdminRequest::Watch(request) => {
+            watch(&shared, &request, Came::Newly, &mut lines, &mut write).await
+        }
+        AdminRequest::WatchAgain(request) => {
+            watch(&shared, &request, Came::Again, &mut lines, &mut write).await
+        }
     };
 }
 
@@ -114,11 +120,12 @@ fn whereabouts(shared: &Shared) -> TrackerReply {
     TrackerReply { already_running: true, pid: std::process::id(), addresses }
 }
 
-fn register(shared: &Shared, request: TorrentRegister) -> Result<RegisterReply, Failure> {
+async fn register(shared: &Shared, request: TorrentRegister) -> Result<RegisterReply, Failure> {
     let tag = request.tag.clone();
     let chance = chance()?;
     let reply = shared.with(|state, _| state.register(request, chance))?;
     shared.log.line(format_args!("answers for the torrent of tag {tag}"));
+    wait_until_kept(shared).await;
     Ok(reply)
 }
 
@@ -141,7 +148,8 @@ async fn open(shared: &Shared, request: RunOpen) -> Result<RunReply, Failure> {
 /// A run that a killed tracker forgets would leave its agents alone.
 async fn wait_until_kept(shared: &Shared) {
     let until = Instant::now() + KEEPING;
-    while shared.with(|state, _| state.change()) != Change::Nothing && Instant::now() < until {
+    let important = shared.with(|state, _| state.last_important());
+    while !shared.with(|state, _| state.is_kept(important)) && Instant::now() < until {
         sleep(GLANCE / 10).await;
     }
 }
@@ -149,10 +157,11 @@ async fn wait_until_kept(shared: &Shared) {
 async fn watch(
     shared: &Shared,
     request: &Watch,
+    came: Came,
     lines: &mut LineReader<OwnedReadHalf>,
     write: &mut OwnedWriteHalf,
 ) -> io::Result<()> {
-    let watcher = match shared.with(|state, _| state.watch(&request.run)) {
+    let watcher = match shared.with(|state, _| state.watch(&request.run, came)) {
         Ok(watcher) => watcher,
         Err(failure) => return reply::<WatchReply>(write, Err(failure)).await,
     };

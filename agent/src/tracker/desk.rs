@@ -10,7 +10,7 @@ use murder_protocol::{Blame, Failure, FleetEvent, RunId, Secret};
 use murder_swarm::Time;
 use murder_swarm::wire::InfoHash;
 
-use super::run::{Plan, Run, Watcher};
+use super::run::{Came, Plan, Run, Watcher};
 use super::state::{Change, State};
 use crate::channel::Part;
 
@@ -109,9 +109,9 @@ impl State {
     }
 
     /// A workstation begins to follow a run.
-    pub fn watch(&mut self, id: &RunId) -> Result<Watcher, Failure> {
+    pub fn watch(&mut self, id: &RunId, came: Came) -> Result<Watcher, Failure> {
         let watcher = self.next_watcher();
-        self.run_mut(id).ok_or_else(|| no_run(id))?.watcher_came(watcher);
+        self.run_mut(id).ok_or_else(|| no_run(id))?.watcher_came(watcher, came);
         Ok(watcher)
     }
 
@@ -134,7 +134,10 @@ impl State {
     pub fn input(&mut self, now: Time, id: &RunId, watcher: Watcher, input: WatchInput) {
         let Some(run) = self.run_mut(id) else { return };
         match input {
-            WatchInput::Accepted(host) => run.accepted(now, watcher, &host),
+            WatchInput::Accepted(host) => {
+                run.accepted(now, watcher, &host);
+                self.adopt(now, id, &host);
+            }
             WatchInput::Gone { host, outcome } => run.gone(now, watcher, &host, outcome),
         }
         self.changed(Change::Important);

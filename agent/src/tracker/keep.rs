@@ -82,22 +82,28 @@ pub(super) async fn run(shared: Arc<Shared>, path: PathBuf) {
 
 /// Writes the file now, and tells the agents whose outcomes are in it.
 pub(super) async fn write(shared: &Shared, path: &Path) -> io::Result<()> {
-    let (json, waited) = shared.with(|state, _| {
+    let turn = Arc::clone(&shared.writing).lock_owned().await;
+    let (json, keeping) = shared.with(|state, _| {
         let json = serde_json::to_vec(&state.keep());
         (json, state.keeping())
     });
     let written = match json {
         Ok(json) => {
             let path = path.to_owned();
-            tokio::task::spawn_blocking(move || write_private(&path, &json))
+            let writing = move || {
+                let written = write_private(&path, &json);
+                drop(turn);
+                written
+            };
+            tokio::task::spawn_blocking(writing)
                 .await
                 .unwrap_or_else(|error| Err(io::Error::other(error)))
         }
         Err(error) => Err(error.into()),
     };
     shared.with(|state, _| match &written {
-        Ok(()) => state.kept(waited),
-        Err(_) => state.not_kept(waited),
+        Ok(()) => state.kept(keeping),
+        Err(_) => state.not_kept(keeping),
     });
     written
 }

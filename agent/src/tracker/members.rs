@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use murder_protocol::{HostReport, RunId, Secret};
+use murder_protocol::{HostOutcome, HostReport, RunId, Secret};
 use murder_swarm::Time;
 use murder_swarm::tracker::{Announce, Event, Want};
 use murder_swarm::wire::InfoHash;
@@ -55,12 +55,17 @@ impl State {
         self.check(&hello)?;
         let conn = self.next_conn();
         let greeting = self.greet(now, conn, &hello)?;
+        let runs = self.runs_of(&hello);
         let addr = reachable(hello.announce_ip, observed, hello.port);
         self.leaving.remove(&(hello.info_hash, hello.peer_id));
         self.replace(&hello);
         let (run, have) = (hello.run.clone(), hello.have);
         let info_hash = hello.info_hash;
-        self.agents.insert(conn, Agent { hello, addr });
+        let host = hello.host.clone();
+        for id in &runs {
+            self.run_mut(id).map(|run| run.hello(now, &host, conn));
+        }
+        self.agents.insert(conn, Agent { hello, addr, runs });
         let report_every_ms = u64::try_from(self.report_every.as_millis()).unwrap_or(u64::MAX);
         self.send(conn, ToAgent::Welcome { observed_ip: observed, report_every_ms });
         match greeting {
@@ -83,13 +88,15 @@ impl State {
     pub fn hear(&mut self, now: Time, conn: AgentConn, message: ToTracker) {
         let Some(agent) = self.agents.get(&conn) else { return };
         let (info_hash, peer_id) = (agent.hello.info_hash, agent.hello.peer_id);
-        let have = agent.hello.have;
-        self.store.touch(now, &info_hash, &peer_id);
-        if let Some(id) = agent.hello.run.clone() {
-            let host = agent.hello.host.clone();
+        let (have, host) = (agent.hello.have, agent.hello.host.clone());
+        for id in agent.runs.clone() {
             if let Some(run) = self.run_mut(&id) {
                 run.heard(now, &host);
             }
+        }
+        if !self.store.touch(now, &info_hash, &peer_id) {
+            // Somebody took it out under its own name; it is here, so it is a member.
+            self.introduce(now, conn, Event::Regular, have, Want::UpTo(0));
         }
         match message {
             ToTracker::Hello(_) => self.refuse(conn, "a second hello"),
@@ -188,30 +195,72 @@ impl State {
 
     fn report(&mut self, now: Time, conn: AgentConn, report: HostReport) {
         let Some(agent) = self.agents.get_mut(&conn) else { return };
-        let (Some(id), true) = (agent.hello.run.clone(), agent.hello.host == report.host) else {
-            self.refuse(conn, "a report about another host");
-            return;
-        };
+        if agent.hello.host != report.host {
+            return self.refuse(conn, "a report about another host");
+        }
+        let runs = agent.runs.clone();
         let complete = report.total > 0 && report.bytes == report.total;
         if complete && agent.hello.have == Have::Partial {
             agent.hello.have = Have::Full;
             self.introduce(now, conn, Event::Completed, Have::Full, Want::UpTo(0));
         }
-        let has_outcome = report.outcome.is_some();
-        let Some(run) = self.run_mut(&id) else { return };
-        match run.report(now, report) {
-            Kept::Open => self.changed(Change::Small),
-            Kept::Now => {
-                self.unconfirmed.push(conn);
-                self.changed(Change::Important);
-                self.settle();
-            }
-            Kept::Before if has_outcome => {
-                self.unconfirmed.push(conn);
-                self.changed(Change::Important);
-            }
-            Kept::Before => {}
+        let kept: Vec<_> = runs
+            .iter()
+            .filter_map(|id| Some(self.run_mut(id)?.report(now, report.clone())))
+            .collect();
+        if report.outcome.is_none() {
+            return self.changed(Change::Small);
         }
+        self.unconfirmed.push(conn);
+        self.changed(Change::Important);
+        if kept.contains(&Kept::Now) {
+            self.settle();
+        }
+    }
+
+    /// A host that took the job of a run may have an agent already, which came with an earlier
+    /// run of the same torrent and goes on. What it says counts for both.
+    pub(super) fn adopt(&mut self, now: Time, id: &RunId, host: &str) {
+        let Some(run) = self.run(id).filter(|run| run.word_of(host).is_none()) else { return };
+        let info_hash = run.plan().info_hash;
+        let is_it = |agent: &Agent| {
+            agent.hello.part == Part::Peer
+                && agent.hello.info_hash == info_hash
+                && agent.hello.host == host
+                && !agent.runs.contains(id)
+        };
+        let Some((conn, agent)) = self.agents.iter().find(|(_, agent)| is_it(agent)) else {
+            return;
+        };
+        let conn = *conn;
+        let Some(before) = agent.runs.first().cloned() else { return };
+        let word = self.run(&before).and_then(|run| run.word_of(host)).cloned();
+        // One that failed is about to end, and another one takes its place.
+        let Some(word) = word.filter(|word| matches!(word.outcome, None | Some(HostOutcome::Ok)))
+        else {
+            return;
+        };
+        if let Some(agent) = self.agents.get_mut(&conn) {
+            agent.runs.push(id.clone());
+        }
+        if let Some(run) = self.run_mut(id) {
+            run.hello(now, host, conn);
+            run.report(now, word);
+        }
+    }
+
+    /// The run that an agent names, and those that count on its host because of an earlier run.
+    fn runs_of(&self, hello: &Hello) -> Vec<RunId> {
+        let Some(named) = hello.run.clone().filter(|_| hello.part == Part::Peer) else {
+            return Vec::new();
+        };
+        let others = self.runs.iter().filter(|run| {
+            run.plan().info_hash == hello.info_hash
+                && run.plan().id != named
+                && run.expects(&hello.host)
+        });
+        let others: Vec<_> = others.map(|run| run.plan().id.clone()).collect();
+        std::iter::once(named).chain(others).collect()
     }
 
     /// Only what seeders send is counted apart; what peers send is in their reports.
@@ -245,11 +294,11 @@ impl State {
     }
 
     fn forget(&mut self, conn: AgentConn) -> Option<Hello> {
-        let hello = self.agents.remove(&conn)?.hello;
-        if let Some(id) = &hello.run
-            && let Some(run) = self.run_mut(id)
-        {
-            run.lost(&hello.host, conn);
+        let Agent { hello, runs, .. } = self.agents.remove(&conn)?;
+        for id in &runs {
+            if let Some(run) = self.run_mut(id) {
+                run.lost(&hello.host, conn);
+            }
         }
         Some(hello)
     }

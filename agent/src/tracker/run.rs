@@ -52,10 +52,12 @@ pub struct Run {
     /// Since when no workstation is there to hand out the job.
     #[serde(with = "serial::maybe_time")]
     deserted: Option<Time>,
+    /// When a workstation last said what became of a host.
+    #[serde(with = "serial::time")]
+    last_word: Time,
+    watched_before: bool,
     #[serde(skip)]
     handing_out: BTreeSet<Watcher>,
-    #[serde(skip)]
-    watched_before: bool,
     /// Agents of hosts that were given up while they were connected.
     #[serde(skip)]
     stops: Vec<AgentConn>,
@@ -82,6 +84,9 @@ pub struct Leases {
     /// Hosts that wait for the job get it, or a word about it, this long after the workstation
     /// went.
     pub workstation: Duration,
+    /// Hosts that wait for the job are given up when a workstation that is there has said nothing
+    /// of any host for this long.
+    pub handing_out: Duration,
     /// A host says itself that its time is up; the run waits so much longer for that.
     pub grace: Duration,
 }
@@ -92,9 +97,19 @@ impl Default for Leases {
             hello: Duration::from_secs(30),
             silence: Duration::from_secs(30),
             workstation: Duration::from_secs(30),
+            handing_out: Duration::from_secs(600),
             grace: Duration::from_secs(15),
         }
     }
+}
+
+/// How a workstation comes to follow a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It asks for the first time.
+    Newly,
+    /// It followed the run before the tracker was killed.
+    Again,
 }
 
 /// What a run does with an agent that says hello.
@@ -151,6 +166,7 @@ impl Run {
         Self {
             open: hosts.len(),
             deserted: Some(plan.opened),
+            last_word: plan.opened,
             plan,
             leases,
             hosts,
@@ -198,6 +214,18 @@ impl Run {
         self.hosts.values().filter(move |host| host.revision > revision).map(|host| &host.report)
     }
 
+    /// Whether the host has the job and no outcome.
+    pub fn expects(&self, name: &str) -> bool {
+        let stage = self.hosts.get(name).map(|host| host.stage);
+        matches!(stage, Some(Stage::Accepted | Stage::Heard(_)))
+    }
+
+    /// What a host said last itself.
+    pub fn word_of(&self, name: &str) -> Option<&HostReport> {
+        let host = self.hosts.get(name)?;
+        matches!(host.stage, Stage::Heard(_) | Stage::Ended).then_some(&host.report)
+    }
+
     /// The agents that are connected.
     pub fn agents(&self) -> impl Iterator<Item = AgentConn> {
         self.hosts.values().filter_map(|host| host.conn)
@@ -225,9 +253,10 @@ impl Run {
         self.deserted = Some(now);
     }
 
-    /// A workstation follows the run. The first one is taken to hand out the job.
-    pub fn watcher_came(&mut self, watcher: Watcher) {
-        if !self.watched_before {
+    /// A workstation follows the run. The first one is taken to hand out the job, and so is one
+    /// that was cut off from a tracker that was killed.
+    pub fn watcher_came(&mut self, watcher: Watcher, came: Came) {
+        if !self.watched_before || came == Came::Again {
             self.watched_before = true;
             self.hands_out(watcher);
         }
@@ -243,6 +272,7 @@ impl Run {
     /// A host took the job. A name that the run does not have is ignored.
     pub fn accepted(&mut self, now: Time, watcher: Watcher, name: &str) {
         self.hands_out(watcher);
+        self.last_word = now;
         let Some(host) = self.hosts.get_mut(name) else { return };
         if host.stage == Stage::Waiting {
             host.stage = Stage::Accepted;
@@ -255,6 +285,7 @@ impl Run {
     /// The workstation knows that a host will not come.
     pub fn gone(&mut self, now: Time, watcher: Watcher, name: &str, outcome: HostOutcome) {
         self.hands_out(watcher);
+        self.last_word = now;
         self.give_up(now, name, outcome);
     }
 
@@ -373,8 +404,10 @@ impl Run {
         let took = host.began.map_or(Duration::ZERO, |began| now - began);
         match host.stage {
             Stage::Waiting => {
-                let deserted = self.deserted?;
-                (now - deserted >= self.leases.workstation).then(verdict::deserted)
+                let deserted =
+                    self.deserted.is_some_and(|since| now - since >= self.leases.workstation);
+                let forgotten = now - self.last_word >= self.leases.handing_out;
+                (deserted || forgotten).then(verdict::deserted)
             }
             Stage::Accepted => (took >= self.leases.hello).then(|| verdict::never_came(tracker)),
             Stage::Heard(at) if now - at >= self.leases.silence => {

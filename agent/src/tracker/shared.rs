@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use murder_swarm::Time;
@@ -24,6 +24,8 @@ pub(super) struct Shared {
     clock: Clock,
     /// Wakes the keeper of the file.
     pub(super) unkept: Notify,
+    /// Held by whoever writes the file, until it is written even if nobody waits for that.
+    pub(super) writing: Arc<tokio::sync::Mutex<()>>,
     pub(super) log: Log,
 }
 
@@ -57,7 +59,7 @@ impl Shared {
     /// Shares a state.
     pub(super) fn new(state: State, clock: Clock, log: Log) -> Self {
         let inner = Mutex::new(Inner { state, mailboxes: HashMap::new() });
-        Self { inner, clock, unkept: Notify::new(), log }
+        Self { inner, clock, unkept: Notify::new(), writing: Arc::default(), log }
     }
 
     /// Does something with the state, and delivers what follows from it.

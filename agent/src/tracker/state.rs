@@ -37,6 +37,9 @@ pub struct State {
     outbox: Vec<(AgentConn, ToAgent)>,
     closing: BTreeSet<AgentConn>,
     change: Change,
+    /// How many important changes there were, and how many of them are in the file.
+    important: u64,
+    important_kept: u64,
     next_conn: u64,
     next_watcher: u64,
 }
@@ -46,6 +49,8 @@ pub struct State {
 pub(super) struct Agent {
     pub(super) hello: Hello,
     pub(super) addr: SocketAddr,
+    /// The run it names, and others of the same torrent that count on its host.
+    pub(super) runs: Vec<RunId>,
 }
 
 /// How badly the file lags behind.
@@ -57,6 +62,15 @@ pub enum Change {
     Small,
     /// Something that nobody would say again.
     Important,
+}
+
+/// What follows once the file is written.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    /// Agents that wait for it.
+    waiting: Vec<AgentConn>,
+    /// The last important change in it.
+    important: u64,
 }
 
 /// What stands in the tracker's file, to be read.
@@ -111,6 +125,8 @@ impl State {
             outbox: Vec::new(),
             closing: BTreeSet::new(),
             change: Change::Nothing,
+            important: 0,
+            important_kept: 0,
             next_conn: 0,
             next_watcher: 0,
         }
@@ -136,34 +152,47 @@ impl State {
         self.change
     }
 
-    /// The file is being written as [`State::keep`] has it; gives those who wait for that.
-    pub(super) fn keeping(&mut self) -> Vec<AgentConn> {
+    /// The number of the last change that nobody would say again.
+    pub(super) fn last_important(&self) -> u64 {
+        self.important
+    }
+
+    /// Whether that change is in the file.
+    pub(super) fn is_kept(&self, important: u64) -> bool {
+        self.important_kept >= important
+    }
+
+    /// The file is being written as [`State::keep`] has it; gives what follows once it is.
+    pub(super) fn keeping(&mut self) -> Keeping {
         self.change = Change::Nothing;
-        std::mem::take(&mut self.unconfirmed)
+        Keeping { waiting: std::mem::take(&mut self.unconfirmed), important: self.important }
     }
 
     /// The file is written.
-    pub(super) fn kept(&mut self, waited: Vec<AgentConn>) {
-        for conn in waited {
+    pub(super) fn kept(&mut self, keeping: Keeping) {
+        self.important_kept = keeping.important;
+        for conn in keeping.waiting {
             self.send(conn, ToAgent::OutcomeSeen);
         }
     }
 
     /// The file could not be written; those who wait go on waiting.
-    pub(super) fn not_kept(&mut self, waited: Vec<AgentConn>) {
-        self.unconfirmed.extend(waited);
-        self.changed(Change::Small);
+    pub(super) fn not_kept(&mut self, keeping: Keeping) {
+        self.unconfirmed.extend(keeping.waiting);
+        self.change = self.change.max(Change::Small);
     }
 
     /// Lets time do its work. Call it about once a second.
     pub fn tick(&mut self, now: Time) {
         let tracker = self.addresses.first().map_or_else(String::new, ToString::to_string);
+        let mut expired = 0;
         for run in &mut self.runs {
-            if run.expire(now, &tracker) > 0 {
-                self.change = Change::Important;
-            }
+            expired += run.expire(now, &tracker);
         }
-        self.settle();
+        if expired > 0 {
+            self.changed(Change::Important);
+            self.settle();
+        }
         let gone: Vec<_> =
             self.leaving.iter().filter(|(_, at)| **at <= now).map(|(member, _)| *member).collect();
         for (info_hash, peer_id) in gone {
@@ -210,6 +239,7 @@ impl State {
     }
 
     pub(super) fn changed(&mut self, change: Change) {
+        self.important += u64::from(change == Change::Important);
         self.change = self.change.max(change);
     }
 

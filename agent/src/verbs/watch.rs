@@ -75,7 +75,7 @@ fn wait_for_tracker(
 ) -> Result<Asking, Failure> {
     let until = Instant::now() + returning;
     loop {
-        match Asking::begin(home, &AdminRequest::Watch(request.clone())) {
+        match Asking::begin(home, &AdminRequest::WatchAgain(request.clone())) {
             Ok(tracker) => return Ok(tracker),
             Err(_) if Instant::now() < until && inputs.end().is_none() => {
                 std::thread::sleep(AGAIN);

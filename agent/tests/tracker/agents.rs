@@ -5,7 +5,7 @@ use murder_protocol::{HostOutcome, Phase, Secret};
 
 use crate::harness::{Fixture, host};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_is_let_in_and_told_of_the_others() {
     let tracker = Fixture::new();
     let key = tracker.register(1).key;
@@ -20,7 +20,7 @@ async fn an_agent_is_let_in_and_told_of_the_others() {
     peer.is_told(&ChannelEvent::OutcomeSeen).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_with_a_wrong_key_is_refused() {
     let tracker = Fixture::new();
     tracker.register(1);

@@ -1,5 +1,6 @@
 //! A tracker of the test's own, and what talks to it.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread::JoinHandle;
@@ -9,13 +10,16 @@ use murder_agent::channel::{Channel, ChannelConfig, ChannelEvent, Have, Hello, P
 use murder_agent::home::Home;
 use murder_agent::log::Log;
 use murder_agent::tracker::admin::AdminRequest;
-use murder_agent::tracker::ask::ask;
+use murder_agent::tracker::ask::{Asking, ask};
 use murder_agent::tracker::run::Leases;
 use murder_agent::tracker::service::Tracker;
 use murder_protocol::verbs::{
-    RegisterReply, Role, RunOpen, RunReply, TorrentRegister, TrackerStart,
+    RegisterReply, Role, RunOpen, RunReply, TorrentRegister, TrackerStart, Watch, WatchInput,
+    WatchReply,
 };
-use murder_protocol::{Bytes, Failure, HostOutcome, HostReport, Phase, RunId, Secret, Tag};
+use murder_protocol::{
+    Bytes, Failure, FleetEvent, Frame, HostOutcome, HostReport, Phase, RunId, Secret, Tag,
+};
 use murder_swarm::Lengths;
 use murder_swarm::metainfo::{About, Kind, Metainfo, MetainfoBuilder};
 use murder_swarm::wire::{InfoHash, PeerId};
@@ -76,10 +80,15 @@ impl Fixture {
         run: Option<&RunId>,
     ) -> Agent {
         let hello = hello(number, part, key, run);
-        let (host, peer_id) = (hello.host.clone(), hello.peer_id);
+        let host = hello.host.clone();
         let address = SocketAddr::new(hello.announce_ip.unwrap(), hello.port);
         let (channel, events) = connect(ChannelConfig { trackers: vec![self.address], hello });
-        Agent { channel, events, host, peer_id, address }
+        Agent { channel, events, host, address }
+    }
+
+    /// Until each host of a run has an outcome.
+    pub(crate) fn wait_until_over(&self, run: &RunId) {
+        assert!(Watching::begin(&self.home, run).end().reply.is_some());
     }
 
     pub(crate) fn seeder(&self, key: &Secret) -> Agent {
@@ -146,7 +155,6 @@ pub(crate) struct Agent {
     pub(crate) channel: Channel,
     pub(crate) events: mpsc::Receiver<ChannelEvent>,
     pub(crate) host: String,
-    pub(crate) peer_id: PeerId,
     pub(crate) address: SocketAddr,
 }
 
@@ -170,6 +178,16 @@ impl Agent {
         self.wait_for(|event| matches!(event, ChannelEvent::Connected { .. }).then_some(())).await;
     }
 
+    /// All of these, in any order.
+    pub(crate) async fn wait_for_all(&mut self, expected: &[ChannelEvent]) {
+        let mut missing = expected.to_vec();
+        while !missing.is_empty() {
+            let found =
+                self.wait_for(|event| missing.iter().position(|missing| missing == event)).await;
+            missing.remove(found);
+        }
+    }
+
     pub(crate) async fn is_told(&mut self, expected: &ChannelEvent) {
         self.wait_for(|event| (event == expected).then_some(())).await;
     }
@@ -185,6 +203,73 @@ impl Agent {
             elapsed_ms: 1,
             outcome,
         });
+    }
+}
+
+/// A workstation that follows a run.
+pub(crate) struct Watching {
+    tracker: Asking,
+    seen: Seen,
+}
+
+/// What it saw.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// The hosts of the first event.
+    pub(crate) first: Vec<String>,
+    /// How often each host was seen to end.
+    pub(crate) outcomes: BTreeMap<String, usize>,
+    /// The last word, unless the tracker ended before.
+    pub(crate) reply: Option<WatchReply>,
+}
+
+impl Watching {
+    pub(crate) fn begin(home: &Home, run: &RunId) -> Self {
+        let request = AdminRequest::Watch(Watch { run: run.clone() });
+        Self { tracker: Asking::begin(home, &request).unwrap(), seen: Seen::default() }
+    }
+
+    pub(crate) fn say(&mut self, input: &WatchInput) {
+        self.tracker.say(input).unwrap();
+    }
+
+    /// Reads up to an event that the filter takes.
+    pub(crate) fn until(&mut self, filter: impl Fn(&FleetEvent) -> bool) {
+        loop {
+            let event = self.event().expect("the run goes on");
+            if filter(&event) {
+                return;
+            }
+        }
+    }
+
+    /// Reads up to the end.
+    pub(crate) fn end(mut self) -> Seen {
+        while self.event().is_some() {}
+        self.seen
+    }
+
+    fn event(&mut self) -> Option<FleetEvent> {
+        match self.tracker.frame().ok()?? {
+            Frame::Event(event) => {
+                self.note(&event);
+                Some(event)
+            }
+            Frame::Reply(reply) => {
+                self.seen.reply = Some(reply);
+                None
+            }
+            Frame::Failed(failure) => panic!("{failure}"),
+        }
+    }
+
+    fn note(&mut self, event: &FleetEvent) {
+        if self.seen.first.is_empty() {
+            self.seen.first = event.reports.iter().map(|report| report.host.clone()).collect();
+        }
+        for report in event.reports.iter().filter(|report| report.outcome.is_some()) {
+            *self.seen.outcomes.entry(report.host.clone()).or_default() += 1;
+        }
     }
 }
 

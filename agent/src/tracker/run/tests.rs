@@ -74,7 +74,7 @@ fn the_first_outcome_of_a_host_stands() {
 #[test]
 fn a_host_that_took_the_job_and_never_came_is_given_up() {
     let mut run = run_of(&["a"]);
-    run.watcher_came(DESK);
+    run.watcher_came(DESK, Came::Newly);
     run.accepted(at(10), DESK, "a");
     assert_eq!(run.expire(at(39), "10.0.0.1:8998"), 0);
     assert_eq!(run.expire(at(40), "10.0.0.1:8998"), 1);
@@ -109,7 +109,7 @@ fn a_host_that_comes_back_within_its_lease_goes_on() {
 #[test]
 fn hosts_without_a_job_are_given_up_once_the_workstation_is_away_for_long() {
     let mut run = run_of(&["a", "b", "c"]);
-    run.watcher_came(DESK);
+    run.watcher_came(DESK, Came::Newly);
     run.accepted(at(1), DESK, "a");
     run.hello(at(2), "a", AGENT);
     run.hello(at(2), "b", AgentConn(8));
@@ -125,16 +125,16 @@ fn hosts_without_a_job_are_given_up_once_the_workstation_is_away_for_long() {
 #[test]
 fn a_workstation_that_only_looks_on_does_not_keep_hosts_without_a_job_waiting() {
     let mut run = run_of(&["a"]);
-    run.watcher_came(DESK);
+    run.watcher_came(DESK, Came::Newly);
     run.watcher_left(at(5), DESK);
-    run.watcher_came(Watcher(2));
+    run.watcher_came(Watcher(2), Came::Newly);
     assert_eq!(run.expire(at(35), "t"), 1);
 }
 
 #[test]
 fn a_workstation_that_comes_back_and_goes_on_handing_out_does() {
     let mut run = run_of(&["a", "b"]);
-    run.watcher_came(DESK);
+    run.watcher_came(DESK, Came::Newly);
     run.watcher_left(at(5), DESK);
     run.accepted(at(6), Watcher(2), "a");
     run.hello(at(7), "a", AGENT);
@@ -204,4 +204,23 @@ fn an_unknown_host_is_no_part_of_the_run() {
     assert_eq!(run.report(at(0), report("x", Phase::Done, 0, Some(HostOutcome::Ok))), Kept::Open);
     run.accepted(at(0), DESK, "x");
     assert_eq!((run.hosts(), run.ended()), (1, 0));
+}
+
+#[test]
+fn a_workstation_that_was_cut_off_goes_on_handing_out() {
+    let mut run = run_of(&["a"]);
+    run.watcher_came(DESK, Came::Newly);
+    let kept = serde_json::to_string(&run).unwrap();
+    let mut run: Run = serde_json::from_str(&kept).unwrap();
+    run.resume(at(10));
+    run.watcher_came(Watcher(1), Came::Again);
+    assert_eq!(run.expire(at(60), "t"), 0);
+}
+
+#[test]
+fn a_workstation_that_says_nothing_for_long_hands_out_nothing() {
+    let mut run = run_of(&["a"]);
+    run.watcher_came(DESK, Came::Newly);
+    assert_eq!(run.expire(at(599), "t"), 0);
+    assert_eq!(run.expire(at(600), "t"), 1);
 }
