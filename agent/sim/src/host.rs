@@ -148,10 +148,9 @@ impl Pieces {
     /// Puts a block into its piece's buffer.
     pub(crate) fn keep(&mut self, block: Block, quality: Quality) {
         let kept = self.buffers.entry(block.piece).or_default();
-        // Bytes that were there before count, so what overlaps is the first that came.
-        if !kept.iter().any(|other| other.begin == block.begin && other.len == block.len) {
-            kept.push(Kept { begin: block.begin, len: block.len, quality });
-        }
+        // The later bytes count.
+        kept.retain(|other| (other.begin, other.len) != (block.begin, block.len));
+        kept.push(Kept { begin: block.begin, len: block.len, quality });
     }
 
     /// Takes a piece's buffer to be hashed.
