@@ -33,7 +33,14 @@ impl World<'_> {
         self.agenda.add(Time::ZERO + PULSE, Event::Pulse);
     }
 
-    pub(super) fn start(&mut self, id: HostId) {
+    /// An agent's first start, unless it was started before.
+    pub(super) fn first_start(&mut self, id: HostId) {
+        if self.host(id).lives == 0 {
+            self.start(id);
+        }
+    }
+
+    fn start(&mut self, id: HostId) {
         let (now, scenario) = (self.now, self.scenario);
         let host = self.host_mut(id);
         host.state = State::Up;
@@ -54,6 +61,7 @@ impl World<'_> {
         let at = now + self.host(id).access.delay;
         self.agenda.add(at, Event::Announce(life));
         self.drain(id);
+        self.count_unfinished();
     }
 
     pub(super) fn trouble(&mut self, trouble: Trouble) {

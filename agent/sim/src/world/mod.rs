@@ -92,7 +92,7 @@ impl<'a> World<'a> {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Start(host) => self.start(host),
+            Event::Start(host) => self.first_start(host),
             Event::Timeout(life) => self.time_out(life),
             Event::Arrival(end) => self.arrive(end),
             Event::Departure(host, end) => self.depart(host, end),

@@ -149,7 +149,8 @@ impl World<'_> {
     fn check_slots(&mut self, id: HostId) {
         let ends = self.host(id).ends.values();
         let served = ends.filter(|end| self.connections[**end].ledger.serves()).count();
-        let slots = self.scenario.config.upload_slots;
+        // The next peer is let in before the one before it has to go.
+        let slots = self.scenario.config.upload_slots + 1;
         if served > slots {
             self.wrong(id, Wrong::TooManyServed { served, slots });
         }
