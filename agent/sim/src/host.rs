@@ -129,8 +129,16 @@ pub(crate) struct Pieces {
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     begin: u32,
-    len: u32,
+    end: u32,
     quality: Quality,
+}
+
+impl Kept {
+    fn without(&self, new: &Self) -> impl Iterator<Item = Self> + use<> {
+        let before = Self { end: self.end.min(new.begin), ..*self };
+        let after = Self { begin: self.begin.max(new.end), ..*self };
+        [before, after].into_iter().filter(|part| part.begin < part.end)
+    }
 }
 
 impl Pieces {
@@ -148,9 +156,10 @@ impl Pieces {
     /// Puts a block into its piece's buffer.
     pub(crate) fn keep(&mut self, block: Block, quality: Quality) {
         let kept = self.buffers.entry(block.piece).or_default();
-        // The later bytes count.
-        kept.retain(|other| (other.begin, other.len) != (block.begin, block.len));
-        kept.push(Kept { begin: block.begin, len: block.len, quality });
+        let new = Kept { begin: block.begin, end: block.begin + block.len, quality };
+        // The later bytes count: of what was there, only what lies before and after them is left.
+        *kept = kept.iter().flat_map(|old| old.without(&new)).collect();
+        kept.push(new);
     }
 
     /// Takes a piece's buffer to be hashed.
@@ -161,12 +170,9 @@ impl Pieces {
         let mut kept = self.buffers.remove(&piece).unwrap_or_default();
         kept.sort_by_key(|part| part.begin);
         let size = self.lengths.size(piece);
-        let end = kept.iter().fold(0, |end, part| match part.begin <= end {
-            true => end.max(part.begin + part.len),
-            false => end,
-        });
-        if end != size {
-            let kept = kept.iter().map(|part| part.len).sum();
+        let is_whole = kept.iter().try_fold(0, |end, part| (part.begin == end).then_some(part.end));
+        if is_whole != Some(size) {
+            let kept = kept.iter().map(|part| part.end - part.begin).sum();
             return Err(Wrong::PieceWithHoles { piece, kept, size });
         }
         let right = kept.iter().all(|part| part.quality == Quality::Right);
@@ -215,6 +221,18 @@ mod tests {
         assert_eq!(pieces.hash(piece), Err(Wrong::CheckedTwice(piece)));
         assert_eq!(pieces.hashed(piece), Some(Quality::Spoiled));
         assert!(pieces.verified.is_empty());
+    }
+
+    #[test]
+    fn later_bytes_replace_those_that_were_there() {
+        let lengths = Lengths::new(12, 12).unwrap();
+        let mut pieces = Pieces::new(lengths);
+        let piece = lengths.piece(0).unwrap();
+        pieces.keep(lengths.block(0, 0, 12).unwrap(), Quality::Right);
+        pieces.keep(lengths.block(0, 4, 4).unwrap(), Quality::Spoiled);
+        pieces.keep(lengths.block(0, 3, 6).unwrap(), Quality::Right);
+        assert_eq!(pieces.hash(piece), Ok(()));
+        assert_eq!(pieces.hashed(piece), Some(Quality::Right));
     }
 
     #[test]
