@@ -13,6 +13,7 @@ pub(crate) struct Candidates {
     ready: VecDeque<SocketAddr>,
     later: BTreeSet<(Time, SocketAddr)>,
     dialling: BTreeSet<SocketAddr>,
+    banned: BTreeSet<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +47,8 @@ impl Candidates {
     /// Adds addresses that are new.
     pub(crate) fn add(&mut self, peers: &[SocketAddr]) {
         for addr in peers {
-            if self.known.len() < MOST && !self.known.contains_key(addr) {
+            let is_new = !self.known.contains_key(addr) && !self.banned.contains(&addr.ip());
+            if self.known.len() < MOST && is_new {
                 self.known.insert(*addr, Candidate { state: State::Ready, failures: 0 });
                 self.ready.push_back(*addr);
             }
@@ -106,8 +108,9 @@ impl Candidates {
         self.set(addr, State::Never);
     }
 
-    /// No address of this host is to be dialled again.
+    /// No address of this host is to be dialled again, whoever names it.
     pub(crate) fn ban(&mut self, host: IpAddr) {
+        self.banned.insert(host);
         let banned: Vec<_> = self.known.keys().filter(|addr| addr.ip() == host).copied().collect();
         banned.into_iter().for_each(|addr| self.set(addr, State::Never));
     }
@@ -153,6 +156,15 @@ mod tests {
 
     fn chance() -> fastrand::Rng {
         fastrand::Rng::with_seed(1)
+    }
+
+    #[test]
+    fn a_banned_host_is_not_dialled_when_the_tracker_names_it_later() {
+        let mut candidates = Candidates::default();
+        candidates.ban(addr(1).ip());
+        candidates.add(&[addr(1), addr(2)]);
+        assert_eq!(candidates.next(Time::ZERO), Some(addr(2)));
+        assert_eq!(candidates.next(Time::ZERO), None);
     }
 
     #[test]
