@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use murder::cli::{self, Options, TaskSpec, Typed, Values};
+use murder::cli::{self, CliError, Options, TaskSpec, Typed, Values};
 use murder::exit::Exit;
-use murder::report::Refusal;
-use murder::settings::{Settings, Task};
+use murder::inventory::Inventory;
+use murder::report::{Refusal, Report};
+use murder::settings::{self, Mode, Settings, TaskName};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     match run(args) {
         Ok(exit) => exit.into(),
         Err(refusal) => {
-            eprint!("{}", refusal.text());
+            talk(&refusal.text());
             if json {
                 print(&refusal.json());
             }
@@ -27,28 +28,48 @@ fn main() -> ExitCode {
 fn run(args: Vec<OsString>) -> Result<Exit, Refusal> {
     match cli::parse(args).map_err(refused)? {
         Typed::Nothing => {
-            eprint!("{}", cli::short_help());
+            talk(&cli::short_help());
             return Ok(Exit::Refused);
         }
         Typed::Help => print(&cli::long_help()),
         Typed::TaskHelp(task) => print(&cli::task_help(task)),
-        Typed::Version => print(&format!("murder {}\n", env!("CARGO_PKG_VERSION"))),
+        Typed::Version => print(&version()),
         Typed::Tasks(options) if options.json => print(&cli::task_list_json()),
         Typed::Tasks(_) => print(&cli::task_list()),
+        Typed::Task { task, values, .. } if task.name == TaskName::Completions => {
+            print(&cli::completions(&settings::shell(task, &values).map_err(refused)?));
+        }
         Typed::Task { options, task, values } => return run_task(&options, task, &values),
     }
     Ok(Exit::Ok)
 }
 
 fn run_task(options: &Options, task: &'static TaskSpec, values: &Values) -> Result<Exit, Refusal> {
-    let settings = Settings::decide(options, task, values, &|_| None).map_err(refused)?;
-    if let Task::Completions(shell) = &settings.task {
-        print(&cli::completions(shell));
+    let inventory = match task.name {
+        TaskName::Demo => None,
+        _ => Some(load(options, values)?),
+    };
+    let variable = |name: &str| settings::variable(inventory.as_ref()?, name);
+    let settings = Settings::decide(options, task, values, &variable).map_err(refused)?;
+    if settings.mode == Mode::DryRun {
+        return Ok(Exit::Ok);
     }
+    let report = Report::start(settings.output, &settings.invocation);
+    report.finish();
     Ok(Exit::Ok)
 }
 
-fn refused(error: cli::CliError) -> Refusal {
+fn load(options: &Options, values: &Values) -> Result<Inventory, Refusal> {
+    let source = settings::source(options).map_err(refused)?;
+    Inventory::load(&source, &settings::overrides(values))
+        .map_err(|error| Refusal::new(&error, None))
+}
+
+fn version() -> String {
+    format!("murder {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+fn refused(error: CliError) -> Refusal {
     let hint = error.hint();
     Refusal::new(&error, hint)
 }
@@ -56,4 +77,9 @@ fn refused(error: cli::CliError) -> Refusal {
 /// Prints data. Whoever reads it may have left, as `head` does; there is nobody to tell then.
 fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Says something that is no data.
+fn talk(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -9,7 +9,7 @@ use murder_protocol::{Tag, TagError};
 pub enum Kind {
     /// A tag.
     Tag,
-    /// A path on a host.
+    /// A path on a host, absolute or in the home of the user that logs in.
     Path,
     /// One of 0, 1, true, false, yes, no.
     Switch,
@@ -74,7 +74,10 @@ impl Kind {
             Self::Path if text.is_empty() => Err(ValueError::Empty),
             Self::Path => match text.chars().find(|c| c.is_control()) {
                 Some(_) => Err(wrong("a path without control characters")),
-                None => Ok(Value::Text(text.to_owned())),
+                None if text.starts_with('/') || text.starts_with("~/") => {
+                    Ok(Value::Text(text.to_owned()))
+                }
+                None => Err(wrong("a path that begins with / or ~/")),
             },
             Self::Switch => switch(text).map(Value::Switch).ok_or_else(|| wrong(SWITCH)),
             Self::Count => match text.parse::<u32>() {
@@ -264,5 +267,10 @@ mod tests {
             Kind::Path.parse("/tmp/a\nb").unwrap_err().to_string(),
             "\"/tmp/a\\nb\" is not a path without control characters"
         );
+        assert_eq!(
+            Kind::Path.parse("tmp").unwrap_err().to_string(),
+            "\"tmp\" is not a path that begins with / or ~/"
+        );
+        assert!(Kind::Path.parse("~/files").is_ok());
     }
 }

@@ -24,7 +24,7 @@ impl Paint {
         no_color: Option<&OsStr>,
         term: Option<&OsStr>,
     ) -> Self {
-        let wanted = !no_color.is_some_and(|value| !value.is_empty());
+        let wanted = no_color.is_none_or(OsStr::is_empty);
         let able = terminal && term.is_none_or(|term| term != "dumb");
         match color {
             Color::Always => Self::ON,

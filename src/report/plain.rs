@@ -14,25 +14,22 @@ use crate::settings::Verbosity;
 #[derive(Debug)]
 pub struct Plain {
     talk: Talk,
-    /// When the last line of counts was written.
-    last: Option<Duration>,
+    /// When the next line of counts may be written.
+    not_before: Duration,
+    /// Counts changed since the last one.
     changed: bool,
 }
 
 impl Plain {
     /// Begins with nothing written.
     pub fn new(talk: Talk) -> Self {
-        Self { talk, last: None, changed: false }
+        Self { talk, not_before: Duration::ZERO, changed: false }
     }
 
     fn due(&self, now: Duration) -> bool {
-        let since = self.last.map(|last| now.saturating_sub(last));
-        match since {
-            None => self.changed,
-            Some(since) if self.changed => since >= AT_MOST_EVERY,
-            // A long download changes no counts, and yet somebody wants to know.
-            Some(since) => since >= AT_LEAST_EVERY,
-        }
+        // A long download changes no counts, and yet somebody wants to know.
+        let late = self.not_before + (AT_LEAST_EVERY - AT_MOST_EVERY);
+        now >= if self.changed { self.not_before } else { late }
     }
 }
 
@@ -45,12 +42,16 @@ impl Reader for Plain {
         now: Duration,
     ) -> Vec<Line> {
         let mut lines = self.talk.handle(event, happened, now);
-        self.changed |= happened.contains(&Happened::Counts);
-        if happened.iter().any(|what| matches!(what, Happened::Started(..) | Happened::TaskOver(_)))
-        {
-            // Each task begins with a line of its own, and its summary is the last word on it.
-            self.last = Some(now.saturating_sub(AT_MOST_EVERY - SETTLE));
-            self.changed = matches!(happened[0], Happened::Started(..));
+        for what in happened {
+            match what {
+                Happened::Started(..) => {
+                    (self.changed, self.not_before) = (true, now + SETTLE);
+                }
+                Happened::Counts => self.changed = true,
+                // Its summary is the last word on a task.
+                Happened::TaskOver(_) | Happened::RunOver(_) => self.changed = false,
+                Happened::Ended(..) => {}
+            }
         }
         lines.extend(self.tick(ledger, now));
         lines
@@ -64,7 +65,7 @@ impl Reader for Plain {
         if task.over() == task.hosts().len() {
             return Vec::new();
         }
-        self.last = Some(now);
+        self.not_before = now + AT_MOST_EVERY;
         self.changed = false;
         vec![Line::Talk(counts(task, ledger.archive(), now))]
     }

@@ -11,6 +11,7 @@ use super::{
     Source, Tagged, Task, TaskName,
 };
 use crate::cli::{CliError, Kind, Options, TaskSpec, Value, ValueError, Values, keys};
+use crate::inventory::{Host, Inventory};
 
 /// What the inventory says, for the keys that were not typed: a variable's value where it is the
 /// same for the whole run.
@@ -64,6 +65,27 @@ pub fn source(options: &Options) -> Result<Source, CliError> {
         (None, Some(path)) => Ok(Source::File(path.clone())),
         (None, None) => Ok(Source::File(PathBuf::from(INVENTORY))),
     }
+}
+
+/// What the inventory says where it is the same for the whole run: tag and files are the seeder's,
+/// and it is enough if some peer has a destination.
+pub fn variable(inventory: &Inventory, name: &str) -> Option<String> {
+    let seeder = inventory.seeder();
+    match name {
+        "default_tag" => seeder.default_tag().map(Tag::to_string),
+        "default_seeder_files_path" => seeder.default_seeder_files_path().map(str::to_owned),
+        "default_destination_path" => {
+            let peers = inventory.peers();
+            peers.into_iter().find_map(Host::default_destination_path).map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// The shell of `completions`, which needs no inventory.
+pub fn shell(spec: &'static TaskSpec, values: &Values) -> Result<String, CliError> {
+    let keys = Keys { spec, values, variable: &|_| None };
+    keys.text(keys::SHELL.name).ok_or_else(|| keys.missing(&keys::SHELL))
 }
 
 /// The typed keys that are variables of the inventory.
@@ -121,10 +143,7 @@ impl Keys<'_> {
                 hosts: self.number(&keys::DEMO_HOSTS) as usize,
                 size: self.number(&keys::DEMO_SIZE),
             }),
-            TaskName::Completions => match self.value("shell") {
-                Some(Value::Text(shell)) => Task::Completions(shell.clone()),
-                _ => return Err(self.missing(&keys::SHELL)),
-            },
+            TaskName::Completions => Task::Completions(shell(self.spec, self.values)?),
         })
     }
 

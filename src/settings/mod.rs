@@ -9,7 +9,7 @@ mod task;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use decide::{Lookup, output, overrides, source};
+pub use decide::{Lookup, output, overrides, shell, source, variable};
 pub use invocation::Invocation;
 pub use percent::{Percent, PercentError};
 pub use task::{Attach, Create, Demo, Distribute, Doctor, Logs, Peer, Tagged, Task, TaskName};
