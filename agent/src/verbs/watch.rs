@@ -192,3 +192,63 @@ impl Inputs {
 /// How long a tracker that was killed has to come back.
 const RETURNING: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use murder_protocol::{Phase, RunId};
+
+    use super::*;
+
+    fn report(host: &str, bytes: u64) -> HostReport {
+        HostReport {
+            host: host.to_owned(),
+            phase: Phase::Downloading,
+            bytes,
+            total: 100,
+            uploaded: 0,
+            downloaded: 0,
+            elapsed_ms: 0,
+            outcome: None,
+        }
+    }
+
+    #[test]
+    fn what_the_workstation_saw_before_is_left_out() {
+        let mut seen = Seen::default();
+        let event = |reports, seeder_uploaded| FleetEvent { reports, seeder_uploaded };
+        let both = event(vec![report("a", 1), report("b", 1)], 0);
+        assert_eq!(seen.what_is_new(both.clone()), Some(both.clone()));
+        assert_eq!(seen.what_is_new(both), None);
+        let one = seen.what_is_new(event(vec![report("a", 1), report("b", 2)], 0));
+        assert_eq!(one, Some(event(vec![report("b", 2)], 0)));
+        assert!(seen.what_is_new(event(Vec::new(), 5)).is_some());
+        assert_eq!(seen.reply().reports, [report("a", 1), report("b", 2)]);
+    }
+
+    #[test]
+    fn a_tracker_that_does_not_come_back_is_said_to_be_gone_with_the_way_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        let tracker = UnixListener::bind(home.socket()).unwrap();
+        let dying = std::thread::spawn(move || drop(tracker.accept().unwrap()));
+        let request = Watch { run: RunId("r".to_owned()) };
+        let inputs = Inputs::default();
+        let failure = follow(&request, &home, &inputs, Duration::ZERO, |_| Ok(())).unwrap_err();
+        dying.join().unwrap();
+        assert_eq!(
+            failure.to_string(),
+            "the tracker ended and did not come back within 0 s (run murder start_tracker, then \
+             murder attach; the hosts go on meanwhile)"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_word_of_the_workstation_ends_the_watch() {
+        let inputs = Inputs::default();
+        inputs.read(&b"{\"accepted\":\"a\"}\nhello\n"[..]);
+        assert!(matches!(inputs.end(), Some(End::Garbled(_))));
+        assert_eq!(inputs.lock().lines.len(), 1);
+    }
+}

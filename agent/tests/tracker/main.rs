@@ -5,3 +5,4 @@ mod foreign;
 mod harness;
 mod restart;
 mod runs;
+mod verbs;

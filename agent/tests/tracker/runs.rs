@@ -79,9 +79,9 @@ async fn a_watch_hears_what_the_seeder_sent_since_the_run_began() {
     let key = tracker.register(1).key;
     let mut seeder = tracker.seeder(&key);
     seeder.connected().await;
-    seeder.channel.uploaded(1_000);
     let first = tracker.open(&[host(1)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &first.run);
+    seeder.channel.uploaded(1_000);
     watching.until(|event| event.seeder_uploaded == 1_000);
     let second = tracker.open(&[host(1)]).unwrap();
     seeder.channel.uploaded(1_500);
