@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use murder_protocol::verbs::{Hello, NoEvent, Verb};
+use murder_protocol::verbs::{
+    Clean, Hello, Logs, NoEvent, PeerStop, SeedStop, Status, TorrentCreate, TorrentRead,
+    TrackerReply, TrackerStart, TrackerStop, Verb, Which,
+};
 use murder_protocol::{Decoded, Failure, Frame, PROTOCOL, decode, encode_request};
 
 /// An agent in a folder of its own.
@@ -107,4 +110,108 @@ fn version_and_usage_are_for_people() {
     let version = format!("murder-agent {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
     assert_eq!(run(&agent.executable(), "--help", "").status.code(), Some(2));
+}
+
+fn create(agent: &Agent, source: &Path) -> TorrentCreate {
+    std::fs::create_dir_all(source).unwrap();
+    std::fs::write(source.join("file"), vec![b'x'; 200_000]).unwrap();
+    TorrentCreate {
+        tag: "v1".parse().unwrap(),
+        files_path: source.to_str().unwrap().to_owned(),
+        path_is_file: false,
+        exclude: Vec::new(),
+        temp_path: Some(agent.dir.path().join("temp").to_str().unwrap().to_owned()),
+    }
+}
+
+#[test]
+fn a_torrent_is_made_read_again_and_cleaned_up() {
+    let agent = Agent::install();
+    let request = create(&agent, &agent.dir.path().join("source"));
+    let made = agent.call(&request).unwrap();
+    assert_eq!((made.summary.tree_bytes, made.summary.entries), (200_000, 2));
+    let TorrentCreate { tag, temp_path, .. } = request;
+    let read = TorrentRead { tag: tag.clone(), temp_path: temp_path.clone() };
+    assert_eq!(agent.call(&read).unwrap().torrent, made.torrent);
+    let temp = agent.dir.path().join("temp");
+    std::fs::write(temp.join("other.tgz"), b"somebody else's").unwrap();
+    let clean = Clean { which: Which::All, temp_path };
+    let reply = agent.call(&clean).unwrap();
+    assert_eq!(reply.removed.len(), 2);
+    assert_eq!(reply.bytes, made.summary.archive_bytes + made.torrent.0.len() as u64);
+    assert_eq!(temp.read_dir().unwrap().count(), 1);
+    assert_eq!(
+        agent.call(&read).unwrap_err().to_string(),
+        format!(
+            "there is no torrent of tag v1 at {}/v1.tgz.torrent (run create_torrent tag=v1 first, \
+             with the same temp_path)",
+            temp.display()
+        )
+    );
+}
+
+#[test]
+fn two_torrents_of_the_same_tree_differ_so_that_none_can_be_guessed() {
+    let agent = Agent::install();
+    let request = create(&agent, &agent.dir.path().join("source"));
+    let [one, two] = [(); 2].map(|()| agent.call(&request).unwrap().summary);
+    assert_eq!((one.archive_bytes, one.pieces), (two.archive_bytes, two.pieces));
+    assert_ne!(one.info_hash, two.info_hash);
+}
+
+#[test]
+fn a_request_that_can_not_be_packed_is_refused_and_says_how_to_go_on() {
+    let agent = Agent::install();
+    let good = create(&agent, &agent.dir.path().join("source"));
+    let refusal = |request: &TorrentCreate| agent.call(request).unwrap_err().to_string();
+    assert_eq!(
+        refusal(&TorrentCreate { files_path: String::new(), ..good.clone() }),
+        "files_path is empty (give it the directory or file on the seeder that is to be \
+         distributed)"
+    );
+    assert_eq!(
+        refusal(&TorrentCreate { files_path: "files".to_owned(), ..good.clone() }),
+        "the path \"files\" is not absolute (write a path that begins with / or ~/)"
+    );
+    assert_eq!(
+        refusal(&TorrentCreate { exclude: vec!["[".to_owned()], ..good }),
+        "the exclude pattern \"[\" is not finished (write glob patterns, such as exclude='*.o')"
+    );
+}
+
+#[test]
+fn stopping_what_does_not_run_stops_nothing() {
+    let agent = Agent::install();
+    assert!(agent.call(&TrackerStop {}).unwrap().stopped.is_empty());
+    assert!(agent.call(&SeedStop { which: Which::All }).unwrap().stopped.is_empty());
+    let which = Which::Tag("v1".parse().unwrap());
+    assert!(agent.call(&PeerStop { which }).unwrap().stopped.is_empty());
+    assert!(agent.call(&Status { tag: None }).unwrap().roles.is_empty());
+}
+
+fn start_tracker(agent: &Agent) -> TrackerReply {
+    let announce_ip = Some(std::net::Ipv4Addr::LOCALHOST.into());
+    agent.call(&TrackerStart { port: free_port(), announce_ip }).unwrap()
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+#[test]
+fn a_detached_tracker_is_seen_by_status_and_logs_and_is_stopped_by_its_lock() {
+    let agent = Agent::install();
+    let pid = start_tracker(&agent).pid;
+    let roles = agent.call(&Status { tag: None }).unwrap().roles;
+    assert_eq!(roles.iter().map(|role| role.pid).collect::<Vec<_>>(), [Some(pid)]);
+    let logs = agent.call(&Logs { tag: None, lines: 100 }).unwrap().logs;
+    assert_eq!(logs.iter().map(|log| log.name.as_str()).collect::<Vec<_>>(), ["tracker.log"]);
+    assert_eq!(agent.call(&TrackerStop {}).unwrap().stopped, ["tracker"]);
+    assert!(!is_running(pid));
+    assert!(agent.call(&TrackerStop {}).unwrap().stopped.is_empty());
 }

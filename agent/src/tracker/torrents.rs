@@ -113,7 +113,7 @@ impl Torrents {
 }
 
 /// What stands in a torrent. One that is not ours has no tree to speak of.
-fn summary(metainfo: &Metainfo) -> TorrentSummary {
+pub(crate) fn summary(metainfo: &Metainfo) -> TorrentSummary {
     let lengths = metainfo.lengths();
     let about = metainfo.about();
     TorrentSummary {

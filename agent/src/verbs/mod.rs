@@ -10,9 +10,14 @@ use serde::de::DeserializeOwned;
 use crate::blamed::Blamed as _;
 use crate::home::Home;
 
+mod clean;
 mod hello;
+mod logs;
 mod runs;
 mod seed_start;
+mod status;
+mod stop;
+mod torrent;
 mod tracker_start;
 mod watch;
 
@@ -28,7 +33,14 @@ pub fn run(name: &str) -> ExitCode {
         v::RunList::NAME => answer(runs::list),
         v::Watch::NAME => answer(watch::run),
         v::SeedStart::NAME => answer(seed_start::run),
-        // Each verb adds its line here.
+        v::TorrentCreate::NAME => answer(torrent::create),
+        v::TorrentRead::NAME => answer(torrent::read),
+        v::TrackerStop::NAME => answer(stop::tracker),
+        v::SeedStop::NAME => answer(stop::seeders),
+        v::PeerStop::NAME => answer(stop::peers),
+        v::Clean::NAME => answer(clean::run),
+        v::Status::NAME => answer(status::run),
+        v::Logs::NAME => answer(logs::run),
         other => {
             let text = format!("this agent does not know the verb {other:?}");
             fail::<v::Hello>(Failure::new(Blame::Operator, text).hint(UPDATE))

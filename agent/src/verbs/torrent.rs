@@ -1,0 +1,129 @@
+//! `torrent-create` and `torrent-read`: from a path of this host to a torrent, and that again.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use murder_protocol::verbs::{CreateEvent, TorrentCreate, TorrentRead, TorrentReply};
+use murder_protocol::{Blame, Bytes, Failure, Tag};
+use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
+
+use super::Replies;
+use crate::archive::{Exclude, PackRequest, Packed, pack};
+use crate::blamed::{Blamed as _, chain};
+use crate::home::{Home, expand};
+use crate::roles::load_torrent;
+use crate::status::write_private;
+use crate::tracker::torrents::summary;
+
+/// Packs, and makes the torrent. Archive and torrent of before stay until the new ones are whole.
+pub(super) fn create(
+    request: TorrentCreate,
+    home: &Home,
+    replies: &mut Replies<TorrentCreate>,
+) -> Result<TorrentReply, Failure> {
+    let tag = &request.tag;
+    let temp = request.temp_path.as_deref();
+    let packing = PackRequest {
+        source: source(&request)?,
+        kind: if request.path_is_file { Kind::File } else { Kind::Tree },
+        exclude: Exclude::parse(&request.exclude).map_err(|error| {
+            let hint = "write glob patterns, such as exclude='*.o'";
+            Failure::new(Blame::Operator, error.to_string()).hint(hint)
+        })?,
+        archive: home.archive(tag, temp).map_err(|error| error.failure())?,
+    };
+    let torrent_path = home.torrent(tag, temp).map_err(|error| error.failure())?;
+    let mut throttle = Throttle::default();
+    let packed = pack(&packing, &mut |bytes, total| {
+        if throttle.is_due(bytes == total) {
+            // Whether somebody still listens or not, the torrent is made.
+            let _ = replies.event(CreateEvent { bytes, total });
+        }
+    })
+    .map_err(|error| error.failure())?;
+    let torrent = metainfo(tag, &packed)?;
+    // An archive beside the torrent of another one would be served for it.
+    remove_old(&torrent_path)?;
+    packed.publish().map_err(|error| error.failure())?;
+    write_private(&torrent_path, &torrent).map_err(|error| host("write", &torrent_path, &error))?;
+    reply(torrent)
+}
+
+/// Reads the torrent that was made before.
+pub(super) fn read(
+    request: TorrentRead,
+    home: &Home,
+    _replies: &mut Replies<TorrentRead>,
+) -> Result<TorrentReply, Failure> {
+    let tag = &request.tag;
+    let path = home.torrent(tag, request.temp_path.as_deref()).map_err(|error| error.failure())?;
+    if !path.exists() {
+        let text = format!("there is no torrent of tag {tag} at {}", path.display());
+        let hint = format!("run create_torrent tag={tag} first, with the same temp_path");
+        return Err(Failure::new(Blame::Operator, text).hint(hint));
+    }
+    load_torrent(&path, tag).map_err(|error| error.failure())?;
+    reply(std::fs::read(&path).map_err(|error| host("read", &path, &error))?)
+}
+
+fn source(request: &TorrentCreate) -> Result<std::path::PathBuf, Failure> {
+    if request.files_path.is_empty() {
+        let hint = "give it the directory or file on the seeder that is to be distributed";
+        return Err(Failure::new(Blame::Operator, "files_path is empty").hint(hint));
+    }
+    expand(&request.files_path).map_err(|error| error.failure())
+}
+
+fn metainfo(tag: &Tag, packed: &Packed) -> Result<Vec<u8>, Failure> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| {
+        Failure::new(Blame::Host, format!("the system gives no random numbers: {error}"))
+    })?;
+    let builder = MetainfoBuilder {
+        name: &format!("{tag}.tgz"),
+        lengths: packed.lengths,
+        pieces: &packed.pieces,
+        about: packed.about,
+        nonce,
+        announce: None,
+    };
+    Metainfo::build(&builder).map_err(|error| Failure::new(Blame::Bug, chain(&error)))
+}
+
+fn reply(torrent: Vec<u8>) -> Result<TorrentReply, Failure> {
+    let metainfo =
+        Metainfo::parse(&torrent).map_err(|error| Failure::new(Blame::Bug, chain(&error)))?;
+    Ok(TorrentReply { summary: summary(&metainfo), torrent: Bytes(torrent) })
+}
+
+fn remove_old(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(host("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn host(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Blame::Host, format!("could not {what} {}: {error}", path.display()))
+}
+
+/// Lets a first event through, and then at most ten a second: each is a line over SSH.
+#[derive(Default)]
+struct Throttle {
+    last: Option<Instant>,
+}
+
+impl Throttle {
+    fn is_due(&mut self, is_last: bool) -> bool {
+        let now = Instant::now();
+        let is_due = is_last || self.last.is_none_or(|last| now - last >= BETWEEN_EVENTS);
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
+    }
+}
+
+const BETWEEN_EVENTS: Duration = Duration::from_millis(100);
