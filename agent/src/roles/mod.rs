@@ -6,12 +6,14 @@
 use std::process::ExitCode;
 
 mod job;
+mod peer;
 mod post;
 mod seeder;
 mod tracker;
 
 pub(crate) use job::JobFile;
-pub(crate) use post::load_torrent;
+pub(crate) use peer::PeerJob;
+pub(crate) use post::{load_torrent, parse_torrent};
 pub(crate) use seeder::{PATIENCE as SEEDER_PATIENCE, SeedJob};
 
 /// What the argument of a detached process begins with: `role-tracker`.
@@ -32,4 +34,5 @@ pub fn run(word: &str) -> ExitCode {
 /// What plays a role, from its request on stdin to its end.
 type Play = fn() -> ExitCode;
 
-const ROLES: &[(&str, Play)] = &[("seeder", seeder::run), ("tracker", tracker::play)];
+const ROLES: &[(&str, Play)] =
+    &[("peer", peer::run), ("seeder", seeder::run), ("tracker", tracker::play)];

@@ -13,6 +13,7 @@ use crate::home::Home;
 mod clean;
 mod hello;
 mod logs;
+mod peer_start;
 mod runs;
 mod seed_start;
 mod status;
@@ -32,6 +33,7 @@ pub fn run(name: &str) -> ExitCode {
         v::RunOpen::NAME => answer(runs::open),
         v::RunList::NAME => answer(runs::list),
         v::Watch::NAME => answer(watch::run),
+        v::PeerStart::NAME => answer(peer_start::run),
         v::SeedStart::NAME => answer(seed_start::run),
         v::TorrentCreate::NAME => answer(torrent::create),
         v::TorrentRead::NAME => answer(torrent::read),

@@ -1,0 +1,53 @@
+//! `peer-start`: hands a host its part of a run.
+
+use std::time::Duration;
+
+use murder_protocol::verbs::{PeerReply, PeerStart, Role};
+use murder_protocol::{Blame, Failure};
+
+use super::Replies;
+use crate::blamed::Blamed as _;
+use crate::detach;
+use crate::home::Home;
+use crate::lock;
+use crate::roles::{JobFile, PeerJob, parse_torrent};
+use crate::status::StatusFile;
+
+/// Returns once a detached peer has taken the job, or says why it can't be done.
+///
+/// One that has its outcome and only serves others yet makes way for the new one.
+pub(super) fn run(
+    request: PeerStart,
+    home: &Home,
+    _replies: &mut Replies<PeerStart>,
+) -> Result<PeerReply, Failure> {
+    let tag = &request.tag;
+    let metainfo = parse_torrent(&request.torrent.0, "what the tracker keeps", tag)
+        .map_err(|error| error.failure())?;
+    if let Some(pid) = lock::holder(home, Role::Peer, Some(tag)) {
+        let job = PeerJob {
+            info_hash: metainfo.info_hash().to_string(),
+            destination: &request.destination,
+        };
+        let status = StatusFile::new(home, Role::Peer, Some(tag)).read();
+        let ended =
+            status.is_some_and(|status| status.pid == Some(pid) && status.outcome.is_some());
+        if !ended && JobFile::new(home, Role::Peer, tag).is(&job) {
+            return Ok(PeerReply { already_running: true, pid });
+        }
+        if !ended {
+            let message = format!(
+                "a peer of {tag} with another torrent or destination runs as process {pid}"
+            );
+            return Err(Failure::new(Blame::Operator, message)
+                .hint(format!("wait for it, or run stop_peering tag={tag}")));
+        }
+        lock::stop(home, Role::Peer, Some(tag), lock::GRACE).map_err(|error| error.failure())?;
+    }
+    let ready = detach::spawn::<()>(Role::Peer, &request, PATIENCE)?;
+    Ok(PeerReply { already_running: false, pid: ready.pid })
+}
+
+/// How long a peer may take to check a request. It reads a few pieces of an archive that is
+/// there, and reserves room for one that is not, which is slow only where no file system should be.
+const PATIENCE: Duration = Duration::from_secs(30);

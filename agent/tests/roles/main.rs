@@ -1,0 +1,7 @@
+//! Tracker, seeder and peers as the processes that they are on a fleet, each in a folder of its
+//! own on this machine.
+
+mod fleet;
+mod host;
+mod refusals;
+mod runs;
