@@ -115,8 +115,7 @@ fn std_is_installed(triple: &str) -> bool {
 }
 
 fn belongs_to_the_outer_build(name: &str) -> bool {
-    let kept = KEPT.iter().any(|kept| name == *kept)
-        || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let kept = KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     !kept && OUTER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

@@ -14,3 +14,4 @@ pub mod plan;
 pub mod report;
 pub mod settings;
 pub mod ssh;
+pub mod tasks;

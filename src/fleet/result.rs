@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use murder_protocol::Failure;
+use murder_protocol::{Failure, HostOutcome};
 
 /// A host's result: exactly one for each host and task.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,4 +26,24 @@ pub enum Outcome {
     Unreachable(Failure),
     /// Nothing had to be done, or somebody asked it to stop; the reason.
     Skipped(String),
+}
+
+impl Outcome {
+    /// The failure, of whichever kind.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Unreachable(failure) => Some(failure),
+            Self::Ok(_) | Self::Skipped(_) => None,
+        }
+    }
+}
+
+impl From<HostOutcome> for Outcome {
+    fn from(outcome: HostOutcome) -> Self {
+        match outcome {
+            HostOutcome::Ok => Self::Ok(String::new()),
+            HostOutcome::Failed(failure) => Self::Failed(failure),
+            HostOutcome::Skipped(reason) => Self::Skipped(reason),
+        }
+    }
 }

@@ -1,0 +1,255 @@
+//! What every task works with: who takes part, how hosts are reached, and where events go.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use murder_protocol::verbs::Verb;
+use murder_protocol::{Blame, Failure, Phase};
+
+use super::interrupt::Interrupt;
+use crate::agents::Agents;
+use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Limits, Outcome};
+use crate::inventory::{Host, Inventory};
+use crate::limit::Pattern;
+use crate::report::{Event, GoesOn, Refusal, Reporter};
+use crate::settings::{Settings, Task, TaskName};
+use crate::ssh::{CallError, ConnectOptions, Connection, Connector, Unreachable};
+
+/// Who does what in this run.
+#[derive(Clone, Debug)]
+pub(super) struct Cast {
+    /// Where agents meet.
+    pub(super) tracker: Arc<Host>,
+    /// Who has the files.
+    pub(super) seeder: Arc<Host>,
+    /// Who gets them, `--limit` applied, in the inventory's order.
+    pub(super) peers: Vec<Arc<Host>>,
+    /// Every host with a role that `--limit` names; without it all of them.
+    pub(super) named: Vec<Arc<Host>>,
+}
+
+impl Cast {
+    /// Applies `--limit`, which narrows the peers and never moves tracker or seeder. A pattern
+    /// that names no peer is refused, unless the task is about whichever hosts it names.
+    pub(super) fn of(
+        inventory: &Inventory,
+        limit: Option<&str>,
+        task: &Task,
+    ) -> Result<Self, Refusal> {
+        let roles = &inventory.roles;
+        let with_role: BTreeSet<usize> =
+            [roles.tracker, roles.seeder].into_iter().chain(roles.peers.iter().copied()).collect();
+        let (peers, named) = match limit {
+            None => (roles.peers.clone(), with_role),
+            Some(text) => {
+                let refused = |error| Refusal::new(&error, None);
+                let pattern = Pattern::parse(text).map_err(refused)?;
+                let selected = pattern.select(inventory).map_err(refused)?;
+                let named: BTreeSet<usize> = selected.intersection(&with_role).copied().collect();
+                let peers = match task {
+                    Task::Status(_) | Task::Logs(_) | Task::Uninstall | Task::Inventory => {
+                        roles.peers.iter().copied().filter(|id| named.contains(id)).collect()
+                    }
+                    _ => pattern.peers(inventory).map_err(refused)?,
+                };
+                (peers, named)
+            }
+        };
+        let share = |id: usize| Arc::new(inventory.hosts[id].clone());
+        Ok(Self {
+            tracker: share(roles.tracker),
+            seeder: share(roles.seeder),
+            peers: peers.into_iter().map(share).collect(),
+            named: named.into_iter().map(share).collect(),
+        })
+    }
+
+    /// Tracker, seeder and the peers of this run, each once.
+    pub(super) fn all(&self) -> Vec<Arc<Host>> {
+        each_once([&self.tracker, &self.seeder].into_iter().chain(&self.peers))
+    }
+
+    /// The seeder and the peers of this run, each once.
+    pub(super) fn seeder_and_peers(&self) -> Vec<Arc<Host>> {
+        each_once([&self.seeder].into_iter().chain(&self.peers))
+    }
+}
+
+fn each_once<'a>(hosts: impl Iterator<Item = &'a Arc<Host>>) -> Vec<Arc<Host>> {
+    let mut seen = BTreeSet::new();
+    hosts.filter(|host| seen.insert(host.name.clone())).cloned().collect()
+}
+
+/// Why a task ended before each of its hosts did.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Ctrl-C; the event was emitted.
+    Interrupted,
+}
+
+/// Every task's surroundings. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) settings: Arc<Settings>,
+    pub(super) cast: Arc<Cast>,
+    pub(super) reporter: Reporter,
+    pub(super) agents: Arc<Agents>,
+    pub(super) interrupt: Interrupt,
+    connector: Arc<Connector>,
+}
+
+impl Context {
+    pub(super) fn new(
+        settings: &Settings,
+        cast: Cast,
+        reporter: &Reporter,
+        interrupt: Interrupt,
+    ) -> std::io::Result<Self> {
+        let connector = Connector::new(ConnectOptions {
+            timeout: settings.timeout.min(CONNECT_TIMEOUT),
+            host_keys: settings.host_keys,
+        })?;
+        Ok(Self {
+            settings: Arc::new(settings.clone()),
+            cast: Arc::new(cast),
+            reporter: reporter.clone(),
+            agents: Arc::new(Agents::of_environment()),
+            interrupt,
+            connector: Arc::new(connector),
+        })
+    }
+
+    /// Reaches a host.
+    pub(super) async fn open(&self, host: &Host) -> Result<Connection, Unreachable> {
+        self.reporter.emit(Event::HostPhase { host: host.name.clone(), phase: Phase::Connecting });
+        let connection = self.connector.open(host).await?;
+        self.reporter.emit(Event::HostPhase { host: host.name.clone(), phase: Phase::Starting });
+        Ok(connection)
+    }
+
+    /// Reaches the tracker on behalf of another host, whose outcome a failure becomes.
+    pub(super) async fn open_tracker(&self) -> Result<Connection, Failure> {
+        let tracker = &self.cast.tracker;
+        self.connector.open(tracker).await.map_err(|error| self.at_tracker(error.failure()))
+    }
+
+    /// Asks the tracker on behalf of another host.
+    pub(super) async fn ask_tracker<V: Verb>(
+        &self,
+        connection: &Connection,
+        request: &V,
+    ) -> Result<V::Reply, Failure> {
+        connection.call(request).await.map_err(|error| self.at_tracker(tracker_failure(error)))
+    }
+
+    /// Says that a failure is the tracker's.
+    pub(super) fn at_tracker(&self, failure: Failure) -> Failure {
+        let message = format!("tracker {}: {}", self.cast.tracker.name, failure.message);
+        Failure { message, ..failure }
+    }
+
+    /// The window and the time for work on hosts.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { forks: self.settings.forks, timeout: self.settings.timeout }
+    }
+
+    /// The same for verbs that answer at once.
+    pub(super) fn quick(&self) -> Limits {
+        Limits { timeout: self.settings.timeout.min(QUICK_VERB), ..self.limits() }
+    }
+
+    /// Does one thing on some hosts, as a task of its own: reports its begin, the end of each
+    /// host, and its end.
+    pub(super) async fn on_hosts<T, F, Fut>(
+        &self,
+        task: TaskName,
+        hosts: Vec<Arc<Host>>,
+        limits: Limits,
+        job: F,
+    ) -> Result<Vec<Ended<T>>, Stop>
+    where
+        T: Send + 'static,
+        F: FnMut(Arc<Host>) -> Fut,
+        Fut: Future<Output = Job<T>> + Send + 'static,
+    {
+        self.task_started(task, &hosts);
+        let mut fan_out = FanOut::new(hosts, limits, job);
+        let mut ends = Vec::new();
+        loop {
+            tokio::select! {
+                end = fan_out.next() => match end {
+                    Some(end) => {
+                        self.reporter.emit(Event::HostEnded(end.result.clone()));
+                        ends.push(end);
+                    }
+                    None => break,
+                },
+                () = self.interrupt.wait() => return Err(self.interrupted(GoesOn::Nothing)),
+            }
+        }
+        self.reporter.emit(Event::TaskEnded);
+        Ok(ends)
+    }
+
+    /// Asks each of some hosts for the same thing.
+    pub(super) async fn ask<V, T>(
+        &self,
+        task: TaskName,
+        hosts: Vec<Arc<Host>>,
+        request: impl Fn(&Host) -> V,
+        read: impl Fn(V::Reply) -> Job<T> + Clone + Send + Sync + 'static,
+    ) -> Result<Vec<Ended<T>>, Stop>
+    where
+        V: Verb + 'static,
+        T: Send + 'static,
+    {
+        self.on_hosts(task, hosts, self.quick(), |host| {
+            let (context, request, read) = (self.clone(), request(&host), read.clone());
+            async move { read(context.open(&host).await?.call(&request).await?) }
+        })
+        .await
+    }
+
+    pub(super) fn task_started(&self, task: TaskName, hosts: &[Arc<Host>]) {
+        let hosts = hosts.iter().map(|host| host.name.clone()).collect();
+        self.reporter.emit(Event::TaskStarted { task, hosts });
+    }
+
+    pub(super) fn host_ended(&self, host: &str, outcome: Outcome, elapsed: Duration) -> HostResult {
+        let result = HostResult { host: host.to_owned(), outcome, elapsed };
+        self.reporter.emit(Event::HostEnded(result.clone()));
+        result
+    }
+
+    pub(super) fn interrupted(&self, goes_on: GoesOn) -> Stop {
+        self.reporter.emit(Event::Interrupted(goes_on));
+        Stop::Interrupted
+    }
+}
+
+/// A tracker without an agent, or with one that does not run, has a remedy of its own.
+fn tracker_failure(error: CallError) -> Failure {
+    error.failure()
+}
+
+/// Words for verbs that stop things: what was stopped, or that there was nothing to stop.
+pub(super) fn stopped(what: Vec<String>) -> Job<()> {
+    match what.is_empty() {
+        true => Err(Outcome::Skipped("nothing was running".into())),
+        false => Ok(Done::with(format!("stopped {}", what.join(", ")))),
+    }
+}
+
+/// A request that lacks something for one host.
+pub(super) fn missing(what: &str) -> Failure {
+    Failure::new(Blame::Operator, format!("no {what} is given for this host"))
+        .hint(format!("type {what}=…, or set its default in the inventory"))
+}
+
+/// A host that does not answer by then is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The slowest of the verbs that only ask or stop: an agent that does not end is killed after a
+/// while.
+const QUICK_VERB: Duration = Duration::from_secs(180);

@@ -1,0 +1,45 @@
+//! Ctrl-C: once stops following, twice ends the process at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::exit::Exit;
+
+/// Whether somebody pressed Ctrl-C. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Interrupt {
+    pressed: watch::Receiver<bool>,
+}
+
+impl Interrupt {
+    /// Listens from now on to SIGINT and SIGTERM; the second one ends the process.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        let (sender, pressed) = watch::channel(false);
+        let int = signal(SignalKind::interrupt())?;
+        let term = signal(SignalKind::terminate())?;
+        tokio::spawn(async move {
+            let (mut int, mut term) = (int, term);
+            either(&mut int, &mut term).await;
+            let _ = sender.send(true);
+            either(&mut int, &mut term).await;
+            std::process::exit(Exit::Interrupted.code().into());
+        });
+        Ok(Self { pressed })
+    }
+
+    /// Returns once it was pressed, at once if it was pressed before.
+    pub(super) async fn wait(&self) {
+        let mut pressed = self.pressed.clone();
+        if pressed.wait_for(|pressed| *pressed).await.is_err() {
+            // The listener is gone, which happens only while the process ends.
+            std::future::pending().await
+        }
+    }
+}
+
+async fn either(int: &mut Signal, term: &mut Signal) {
+    tokio::select! {
+        _ = int.recv() => {}
+        _ = term.recv() => {}
+    }
+}

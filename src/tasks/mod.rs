@@ -1,0 +1,122 @@
+//! What `murder TASK` does: one file per task, or per pair of tasks that start and stop the same
+//! thing. Tasks emit events and return a value; they never print.
+
+mod context;
+mod distribute;
+mod distribute_files;
+mod follow;
+mod interrupt;
+mod inventory;
+mod peer;
+mod peering;
+mod plan;
+mod seeding;
+mod status;
+mod torrent;
+mod tracker;
+mod uninstall;
+mod watch;
+
+use murder_protocol::verbs::Which;
+
+use crate::exit::Exit;
+use crate::fleet::{Ended, HostResult};
+use crate::inventory::Inventory;
+use crate::plan::Plan;
+use crate::report::{Event, Refusal, Reporter};
+use crate::settings::{Settings, Task, TaskName};
+use context::{Cast, Context, Stop};
+use interrupt::Interrupt;
+
+/// Carries a task out, which has to happen on a tokio runtime with IO and time. Only `demo` takes
+/// no inventory.
+///
+/// # Errors
+///
+/// What was asked for can't be done, and nothing was.
+pub async fn run(
+    settings: &Settings,
+    inventory: Option<&Inventory>,
+    reporter: &Reporter,
+) -> Result<Exit, Refusal> {
+    let interrupt = Interrupt::listen().map_err(here)?;
+    let Some(inventory) = inventory else { return Err(no_inventory()) };
+    let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
+    if settings.task == Task::Inventory {
+        reporter.emit(Event::Data(inventory::data(inventory, &cast)));
+        return Ok(Exit::Ok);
+    }
+    let context = Context::new(settings, cast, reporter, interrupt).map_err(here)?;
+    match carry_out(&context).await {
+        Ok(results) => {
+            let bad = results.iter().filter(|result| result.outcome.failure().is_some()).count();
+            Ok(Exit::of(bad, results.len(), settings.max_fail))
+        }
+        Err(Stop::Interrupted) => Ok(Exit::Interrupted),
+    }
+}
+
+/// What a task would do. Connects nowhere.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn plan(settings: &Settings, inventory: Option<&Inventory>) -> Result<Plan, Refusal> {
+    let task = settings.task.name();
+    match inventory {
+        Some(inventory) => {
+            let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
+            Ok(plan::of(settings, &cast))
+        }
+        None if task == TaskName::Demo => Ok(Plan { task, steps: Vec::new() }),
+        None => Err(no_inventory()),
+    }
+}
+
+fn here(error: std::io::Error) -> Refusal {
+    Refusal { message: format!("this machine: {error}"), hint: None }
+}
+
+fn no_inventory() -> Refusal {
+    Refusal {
+        message: "there is no inventory".into(),
+        hint: Some("name one with -i, or hosts with --hosts".into()),
+    }
+}
+
+async fn carry_out(context: &Context) -> Result<Vec<HostResult>, Stop> {
+    let one = |tagged: &crate::settings::Tagged| Which::Tag(tagged.tag.clone());
+    match &context.settings.task {
+        Task::DistributeFiles => distribute_files::run(context).await.map(results),
+        Task::StartTracker => tracker::start(context).await.map(results),
+        Task::StopTracker => tracker::stop(context).await.map(results),
+        Task::CreateTorrent(create) => torrent::create(context, create).await.map(results),
+        Task::DownloadTorrent(tagged) => torrent::download(context, tagged).await.map(results),
+        Task::StartSeeding(tagged) => seeding::start(context, tagged).await.map(results),
+        Task::StopSeeding(tagged) => {
+            seeding::stop(context, TaskName::StopSeeding, one(tagged)).await.map(results)
+        }
+        Task::StopAllSeeding => {
+            seeding::stop(context, TaskName::StopAllSeeding, Which::All).await.map(results)
+        }
+        Task::Peer(peer) => peer::run(context, peer, context.cast.peers.clone()).await,
+        Task::StopPeering(tagged) => {
+            peering::stop(context, TaskName::StopPeering, one(tagged)).await.map(results)
+        }
+        Task::StopAllPeering => {
+            peering::stop(context, TaskName::StopAllPeering, Which::All).await.map(results)
+        }
+        Task::CleanTempFiles(tagged) => peering::clean(context, tagged).await.map(results),
+        Task::Distribute(distribute) => distribute::run(context, distribute).await,
+        Task::Status(wanted) => status::run(context, wanted).await.map(results),
+        Task::Attach(wanted) => peer::attach(context, wanted).await,
+        Task::Logs(wanted) => status::logs(context, wanted).await.map(results),
+        Task::Uninstall => uninstall::run(context).await.map(results),
+        // These need no host.
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn results<T>(ends: Vec<Ended<T>>) -> Vec<HostResult> {
+    ends.into_iter().map(|end| end.result).collect()
+}

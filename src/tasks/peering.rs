@@ -1,0 +1,35 @@
+//! `stop_peering`, `stop_all_peering` and `clean_temp_files`.
+
+use murder_protocol::verbs::{Clean, PeerStop, Which};
+
+use super::context::{Context, Stop, stopped};
+use super::torrent::temp_path;
+use crate::fleet::{Done, Ended, Outcome};
+use crate::inventory::Host;
+use crate::settings::{Tagged, TaskName};
+
+/// Stops one tag's peers, or those of all.
+pub(super) async fn stop(
+    context: &Context,
+    task: TaskName,
+    which: Which,
+) -> Result<Vec<Ended<()>>, Stop> {
+    let hosts = context.cast.peers.clone();
+    let request = |_: &Host| PeerStop { which: which.clone() };
+    context.ask(task, hosts, request, |reply| stopped(reply.stopped)).await
+}
+
+/// Removes archive, torrent and partial data of a tag.
+pub(super) async fn clean(context: &Context, tagged: &Tagged) -> Result<Vec<Ended<()>>, Stop> {
+    let hosts = context.cast.seeder_and_peers();
+    let request = |host: &Host| Clean {
+        which: Which::Tag(tagged.tag.clone()),
+        temp_path: temp_path(host, tagged.temp_path.as_deref()),
+    };
+    context
+        .ask(TaskName::CleanTempFiles, hosts, request, |reply| match reply.removed.len() {
+            0 => Err(Outcome::Skipped("nothing was there".into())),
+            n => Ok(Done::with(format!("removed {n} files, {} bytes", reply.bytes))),
+        })
+        .await
+}
