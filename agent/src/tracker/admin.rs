@@ -181,7 +181,7 @@ async fn follow(
 ) -> io::Result<()> {
     let mut revision = 0;
     loop {
-        let news = match shared.with(|state, _| state.news(&request.run, revision)) {
+        let news = match shared.with(|state, now| state.news(now, &request.run, revision)) {
             Ok(news) => news,
             Err(failure) => return reply::<WatchReply>(write, Err(failure)).await,
         };

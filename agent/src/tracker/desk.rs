@@ -116,14 +116,14 @@ impl State {
     }
 
     /// What changed in a run after a revision; after 0 it is every host.
-    pub fn news(&self, id: &RunId, revision: u64) -> Result<News, Failure> {
+    pub fn news(&self, now: Time, id: &RunId, revision: u64) -> Result<News, Failure> {
         let run = self.run(id).ok_or_else(|| no_run(id))?;
         let seeder_uploaded = run.seeder_uploaded();
         let event = (run.revision() > revision).then(|| FleetEvent {
             reports: run.changed_since(revision).cloned().collect(),
             seeder_uploaded,
         });
-        let end = run.is_over().then(|| WatchReply {
+        let end = (run.is_over() && !run.is_counting(now)).then(|| WatchReply {
             reports: run.changed_since(0).cloned().collect(),
             seeder_uploaded,
         });
@@ -152,9 +152,7 @@ impl State {
     }
 
     fn has_seeder(&self, info_hash: InfoHash) -> bool {
-        self.agents
-            .values()
-            .any(|agent| agent.hello.part == Part::Seeder && agent.hello.info_hash == info_hash)
+        !self.agents.of(Part::Seeder, Some(info_hash)).is_empty()
     }
 
     fn make_room_for_a_run(&mut self) -> Result<(), Failure> {

@@ -9,8 +9,9 @@ use murder_swarm::tracker::{Announce, Event, Want};
 use murder_swarm::wire::InfoHash;
 
 use super::keys;
+use super::roster::Agent;
 use super::run::{AgentConn, Greeting, Kept};
-use super::state::{Agent, Change, State, reachable};
+use super::state::{Change, QUICKEST_REPORTS, State, reachable};
 use crate::channel::{Have, Hello, Part, ToAgent, ToTracker};
 
 /// Why an agent is not let in. It is told the text.
@@ -59,14 +60,18 @@ impl State {
         let addr = reachable(hello.announce_ip, observed, hello.port);
         self.leaving.remove(&(hello.info_hash, hello.peer_id));
         self.replace(&hello);
-        let (run, have) = (hello.run.clone(), hello.have);
+        let (part, have) = (hello.part, hello.have);
         let info_hash = hello.info_hash;
         let host = hello.host.clone();
         for id in &runs {
             self.run_mut(id).map(|run| run.hello(now, &host, conn));
         }
         self.agents.insert(conn, Agent { hello, addr, runs });
-        let report_every_ms = u64::try_from(self.report_every.as_millis()).unwrap_or(u64::MAX);
+        let every = match part {
+            Part::Seeder => QUICKEST_REPORTS,
+            Part::Peer => self.report_every,
+        };
+        let report_every_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
         self.send(conn, ToAgent::Welcome { observed_ip: observed, report_every_ms });
         match greeting {
             Greeting::GivenUp => self.send(conn, ToAgent::Stop),
@@ -74,7 +79,7 @@ impl State {
             Greeting::TakesPart | Greeting::Unknown => {}
         }
         self.changed(Change::Small);
-        if run.is_some() && self.is_done(info_hash) {
+        if part == Part::Peer && self.is_done(info_hash) {
             self.send(conn, ToAgent::SwarmDone);
             return Ok(conn);
         }
@@ -86,7 +91,7 @@ impl State {
 
     /// An agent that was let in says something.
     pub fn hear(&mut self, now: Time, conn: AgentConn, message: ToTracker) {
-        let Some(agent) = self.agents.get(&conn) else { return };
+        let Some(agent) = self.agents.get(conn) else { return };
         let (info_hash, peer_id) = (agent.hello.info_hash, agent.hello.peer_id);
         let (have, host) = (agent.hello.have, agent.hello.host.clone());
         for id in agent.runs.clone() {
@@ -105,7 +110,7 @@ impl State {
                 self.introduce(now, conn, Event::Regular, have, Want::Fresh(MORE_PEERS));
             }
             ToTracker::Report(report) => self.report(now, conn, *report),
-            ToTracker::Uploaded { bytes } => self.uploaded(conn, bytes),
+            ToTracker::Uploaded { bytes } => self.uploaded(now, conn, bytes),
             ToTracker::Leaving => {
                 self.store.leave(&info_hash, &peer_id);
                 self.forget(conn);
@@ -117,8 +122,7 @@ impl State {
     /// An agent's connection ended. Others are told of it a little longer, since it may come back.
     pub fn lost(&mut self, now: Time, conn: AgentConn) {
         if let Some(hello) = self.forget(conn) {
-            let again = self.agents.values().any(|agent| agent.hello.peer_id == hello.peer_id);
-            if !again {
+            if self.agents.member(hello.info_hash, hello.peer_id).is_none() {
                 self.leaving.insert((hello.info_hash, hello.peer_id), now + COMING_BACK);
             }
         }
@@ -162,20 +166,15 @@ impl State {
     /// An agent that comes again before its old connection is known to be dead has only the new
     /// one.
     fn replace(&mut self, hello: &Hello) {
-        let same = |agent: &Agent| {
-            agent.hello.peer_id == hello.peer_id && agent.hello.info_hash == hello.info_hash
-        };
-        let old: Vec<_> =
-            self.agents.iter().filter(|(_, agent)| same(agent)).map(|(conn, _)| *conn).collect();
-        for conn in old {
-            self.agents.remove(&conn);
-            self.close(conn);
+        if let Some(old) = self.agents.member(hello.info_hash, hello.peer_id) {
+            self.agents.remove(old);
+            self.close(old);
         }
     }
 
     /// Enters an agent into the swarm, and queues addresses of others.
     fn introduce(&mut self, now: Time, conn: AgentConn, event: Event, have: Have, want: Want) {
-        let Some(agent) = self.agents.get(&conn) else { return };
+        let Some(agent) = self.agents.get(conn) else { return };
         let announce = Announce {
             info_hash: agent.hello.info_hash,
             peer_id: agent.hello.peer_id,
@@ -194,7 +193,7 @@ impl State {
     }
 
     fn report(&mut self, now: Time, conn: AgentConn, report: HostReport) {
-        let Some(agent) = self.agents.get_mut(&conn) else { return };
+        let Some(agent) = self.agents.get_mut(conn) else { return };
         if agent.hello.host != report.host {
             return self.refuse(conn, "a report about another host");
         }
@@ -223,16 +222,8 @@ impl State {
     pub(super) fn adopt(&mut self, now: Time, id: &RunId, host: &str) {
         let Some(run) = self.run(id).filter(|run| run.word_of(host).is_none()) else { return };
         let info_hash = run.plan().info_hash;
-        let is_it = |agent: &Agent| {
-            agent.hello.part == Part::Peer
-                && agent.hello.info_hash == info_hash
-                && agent.hello.host == host
-                && !agent.runs.contains(id)
-        };
-        let Some((conn, agent)) = self.agents.iter().find(|(_, agent)| is_it(agent)) else {
-            return;
-        };
-        let conn = *conn;
+        let Some(conn) = self.agents.peer_of(info_hash, host) else { return };
+        let Some(agent) = self.agents.get(conn) else { return };
         let Some(before) = agent.runs.first().cloned() else { return };
         let word = self.run(&before).and_then(|run| run.word_of(host)).cloned();
         // One that failed is about to end, and another one takes its place.
@@ -240,7 +231,7 @@ impl State {
         else {
             return;
         };
-        if let Some(agent) = self.agents.get_mut(&conn) {
+        if let Some(agent) = self.agents.get_mut(conn) {
             agent.runs.push(id.clone());
         }
         if let Some(run) = self.run_mut(id) {
@@ -264,8 +255,8 @@ impl State {
     }
 
     /// Only what seeders send is counted apart; what peers send is in their reports.
-    fn uploaded(&mut self, conn: AgentConn, bytes: u64) {
-        let Some(agent) = self.agents.get(&conn) else { return };
+    fn uploaded(&mut self, now: Time, conn: AgentConn, bytes: u64) {
+        let Some(agent) = self.agents.get(conn) else { return };
         if agent.hello.part != Part::Seeder {
             return;
         }
@@ -278,7 +269,7 @@ impl State {
         }
         let sent = self.sent(info_hash);
         for run in self.runs.iter_mut().filter(|run| run.plan().info_hash == info_hash) {
-            run.seeders_sent(sent);
+            run.seeders_sent(now, sent);
         }
         self.changed(Change::Small);
     }
@@ -294,7 +285,7 @@ impl State {
     }
 
     fn forget(&mut self, conn: AgentConn) -> Option<Hello> {
-        let Agent { hello, runs, .. } = self.agents.remove(&conn)?;
+        let Agent { hello, runs, .. } = self.agents.remove(conn)?;
         for id in &runs {
             if let Some(run) = self.run_mut(id) {
                 run.lost(&hello.host, conn);

@@ -16,6 +16,7 @@ mod http;
 mod keep;
 mod keys;
 pub mod members;
+mod roster;
 pub mod run;
 mod serial;
 mod server;

@@ -49,6 +49,9 @@ pub struct Run {
     revision: u64,
     /// Bytes of pieces that seeders have sent since the run began.
     seeder_uploaded: u64,
+    /// When the last host got its outcome.
+    #[serde(with = "serial::maybe_time")]
+    ended: Option<Time>,
     /// Since when no workstation is there to hand out the job.
     #[serde(with = "serial::maybe_time")]
     deserted: Option<Time>,
@@ -172,6 +175,7 @@ impl Run {
             hosts,
             revision: 1,
             seeder_uploaded: 0,
+            ended: None,
             handing_out: BTreeSet::new(),
             watched_before: false,
             stops: Vec::new(),
@@ -338,19 +342,24 @@ impl Run {
             self.touch(&name);
         }
         if ended {
-            self.open -= 1;
+            self.close_one(now);
             return Kept::Now;
         }
         Kept::Open
     }
 
-    /// A seeder of the torrent has sent so much in all since the torrent was registered.
-    pub fn seeders_sent(&mut self, bytes: u64) {
+    /// The torrent's seeders have sent so much in all since it was registered.
+    pub fn seeders_sent(&mut self, now: Time, bytes: u64) {
         let since = bytes.saturating_sub(self.plan.uploaded_before);
-        if !self.is_over() && since != self.seeder_uploaded {
+        if (!self.is_over() || self.is_counting(now)) && since != self.seeder_uploaded {
             self.seeder_uploaded = since;
             self.revision += 1;
         }
+    }
+
+    /// Whether the run has just ended, so that seeders may not have said yet what they sent.
+    pub fn is_counting(&self, now: Time) -> bool {
+        self.ended.is_some_and(|ended| now - ended < COUNTING)
     }
 
     /// Gives up the hosts whose time is over. Says how many that were.
@@ -367,6 +376,13 @@ impl Run {
             self.give_up(now, name, HostOutcome::Failed(failure.clone()));
         }
         late.len()
+    }
+
+    fn close_one(&mut self, now: Time) {
+        self.open -= 1;
+        if self.open == 0 {
+            self.ended = Some(now);
+        }
     }
 
     fn hands_out(&mut self, watcher: Watcher) {
@@ -396,7 +412,7 @@ impl Run {
         }
         host.report.outcome = Some(outcome);
         self.stops.extend(host.conn);
-        self.open -= 1;
+        self.close_one(now);
         self.touch(name);
     }
 
@@ -447,6 +463,9 @@ impl Host {
         Self { report, revision: 1, stage: Stage::Waiting, began: None, conn: None }
     }
 }
+
+/// A seeder counts four times a second, and says so as often.
+const COUNTING: Duration = Duration::from_millis(600);
 
 #[cfg(test)]
 mod tests;

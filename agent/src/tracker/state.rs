@@ -15,9 +15,10 @@ use murder_swarm::tracker::{Announce, AnnounceError, Answer, Config, Store};
 use murder_swarm::wire::{InfoHash, PeerId};
 use serde::{Deserialize, Serialize};
 
+use super::roster::Roster;
 use super::run::{AgentConn, Leases, Run, Watcher};
 use super::torrents::Torrents;
-use crate::channel::{Hello, Part, ToAgent};
+use crate::channel::{Part, ToAgent};
 
 /// A tracker without its sockets.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct State {
     pub(super) torrents: Torrents,
     pub(super) runs: Vec<Run>,
     pub(super) store: Store,
-    pub(super) agents: BTreeMap<AgentConn, Agent>,
+    pub(super) agents: Roster,
     /// Members whose connection ended, and when they are forgotten.
     pub(super) leaving: BTreeMap<(InfoHash, PeerId), Time>,
     /// Agents that wait for the word that their outcome is kept.
@@ -42,15 +43,6 @@ pub struct State {
     important_kept: u64,
     next_conn: u64,
     next_watcher: u64,
-}
-
-/// An agent that was let in.
-#[derive(Debug)]
-pub(super) struct Agent {
-    pub(super) hello: Hello,
-    pub(super) addr: SocketAddr,
-    /// The run it names, and others of the same torrent that count on its host.
-    pub(super) runs: Vec<RunId>,
 }
 
 /// How badly the file lags behind.
@@ -118,7 +110,7 @@ impl State {
             torrents,
             runs,
             store,
-            agents: BTreeMap::new(),
+            agents: Roster::default(),
             leaving: BTreeMap::new(),
             unconfirmed: Vec::new(),
             report_every: QUICKEST_REPORTS,
@@ -229,7 +221,7 @@ impl State {
     }
 
     pub(super) fn send(&mut self, conn: AgentConn, message: ToAgent) {
-        if self.agents.contains_key(&conn) {
+        if self.agents.get(conn).is_some() {
             self.outbox.push((conn, message));
         }
     }
@@ -279,14 +271,7 @@ impl State {
     }
 
     fn say_done(&mut self, info_hash: InfoHash) {
-        let peers: Vec<_> = self
-            .agents
-            .iter()
-            .filter(|(_, agent)| agent.hello.part == Part::Peer)
-            .filter(|(_, agent)| agent.hello.info_hash == info_hash)
-            .map(|(conn, _)| *conn)
-            .collect();
-        for conn in peers {
+        for conn in self.agents.of(Part::Peer, Some(info_hash)) {
             self.send(conn, ToAgent::SwarmDone);
         }
     }
@@ -301,8 +286,8 @@ impl State {
         }
         self.report_every = every;
         let ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
-        let agents: Vec<_> = self.agents.keys().copied().collect();
-        for conn in agents {
+        // Seeders are few, and what they say has to be true when a run ends.
+        for conn in self.agents.of(Part::Peer, None) {
             self.send(conn, ToAgent::ReportEvery { ms });
         }
     }
@@ -323,7 +308,7 @@ fn report_interval(agents: usize) -> Duration {
 const VERSION: u32 = 1;
 
 /// Four reports a second look smooth on a bar.
-const QUICKEST_REPORTS: Duration = Duration::from_millis(250);
+pub(super) const QUICKEST_REPORTS: Duration = Duration::from_millis(250);
 
 /// A bar that moves more seldom looks dead.
 const SLOWEST_REPORTS: Duration = Duration::from_secs(5);

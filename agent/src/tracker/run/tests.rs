@@ -176,10 +176,21 @@ fn a_watcher_sees_every_host_first_and_then_only_what_changed() {
 #[test]
 fn the_seeders_upload_counts_from_the_runs_begin() {
     let mut run = run_of(&["a"]);
-    run.seeders_sent(50);
+    run.seeders_sent(at(1), 50);
     assert_eq!(run.seeder_uploaded(), 0);
-    run.seeders_sent(1050);
+    run.seeders_sent(at(1), 1050);
     assert_eq!(run.seeder_uploaded(), 1000);
+}
+
+#[test]
+fn a_seeder_has_a_moment_after_the_end_to_say_what_it_sent() {
+    let mut run = run_of(&["a"]);
+    run.gone(at(1), DESK, "a", HostOutcome::Ok);
+    assert!(run.is_over() && run.is_counting(at(1)));
+    run.seeders_sent(at(1), 150);
+    assert!(!run.is_counting(at(2)));
+    run.seeders_sent(at(2), 999);
+    assert_eq!(run.seeder_uploaded(), 100);
 }
 
 #[test]
