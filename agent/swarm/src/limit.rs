@@ -23,9 +23,11 @@ struct Trial {
 }
 
 impl Limit {
-    /// Begins with so many.
-    pub(crate) fn new(now: Time, allowed: usize) -> Self {
-        Self { allowed, trial: None, next: now + PAUSE, pause: PAUSE }
+    /// Begins with so many. The lot spreads the trials of a swarm over time: when everybody tries
+    /// at once, nobody learns anything.
+    pub(crate) fn new(now: Time, allowed: usize, lot: &mut fastrand::Rng) -> Self {
+        let wait = Duration::from_millis(lot.u64(..FIRST_WAIT.as_millis() as u64));
+        Self { allowed, trial: None, next: now + PAUSE + wait, pause: PAUSE }
     }
 
     /// How many there may be.
@@ -61,6 +63,8 @@ impl Limit {
 const TRIAL: Duration = Duration::from_millis(1500);
 /// How long after one trial the next begins.
 const PAUSE: Duration = Duration::from_secs(4);
+/// The first pause is longer by up to this.
+const FIRST_WAIT: Duration = Duration::from_secs(8);
 /// The same, after many trials that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 /// As many as there are connections, nearly.
@@ -71,7 +75,7 @@ mod tests {
     use super::*;
 
     fn run(seconds: u64, rate: impl Fn(usize) -> u64) -> Limit {
-        let mut limit = Limit::new(Time::ZERO, 2);
+        let mut limit = Limit::new(Time::ZERO, 2, &mut fastrand::Rng::with_seed(1));
         for tick in 0..seconds * 10 {
             let rate = rate(limit.allowed());
             limit.observe(Time::from_micros(tick * 100_000), rate);

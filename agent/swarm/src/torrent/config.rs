@@ -22,8 +22,8 @@ pub struct Config {
     pub pipeline_floor: u32,
     /// The most bytes asked for ahead of one peer.
     pub pipeline_cap: u32,
-    /// The most bytes handed to the shell to be sent to one peer and not yet sent. What waits
-    /// beyond that can still be cancelled.
+    /// The most bytes handed to the shell to be sent to one peer and not yet sent. Slower peers
+    /// get less: what waits beyond can still be cancelled, and ends with the peer's turn.
     pub send_ahead: u32,
     /// The most requests one peer may have waiting here; BEP 10 calls it `reqq`.
     pub max_queue: usize,
@@ -52,9 +52,9 @@ impl Default for Config {
             degree: 20,
             max_connections: 40,
             block: 128 * 1024,
-            pipeline_floor: 256 * 1024,
+            pipeline_floor: 128 * 1024,
             pipeline_cap: 8 * 1024 * 1024,
-            send_ahead: 512 * 1024,
+            send_ahead: 2 * 1024 * 1024,
             max_queue: 512,
             silence: Duration::from_secs(5),
             unread: Duration::from_secs(20),

@@ -124,6 +124,7 @@ pub(super) struct Upload {
     /// The last block that was handed over did not end its piece.
     pub(super) mid_piece: bool,
     pub(super) gifts: Vec<Gift>,
+    pub(super) rate: Rate,
     /// When the shell last sent something, or got something to send after a pause.
     pub(super) moved: Time,
 }
@@ -182,7 +183,22 @@ impl Conn {
         let latency = self.down.latency.unwrap_or(AHEAD).min(LONGEST_LATENCY);
         let span = latency * 2 + AHEAD;
         let bytes = u128::from(self.down.rate.per_second(now)) * span.as_micros() / 1_000_000;
-        (bytes as u64).clamp(config.pipeline_floor.into(), config.pipeline_cap.into())
+        (bytes as u64).clamp(self.least_ahead(config, now), config.pipeline_cap.into())
+    }
+
+    /// Bytes that the shell should have to send: what leaves while it reports and gets more.
+    pub(super) fn send_ahead(&self, config: &Config, now: Time) -> u64 {
+        let bytes = self.up.rate.per_second(now) / SEND_AHEAD_PART;
+        bytes.clamp(u64::from(self.block), config.send_ahead.max(self.block).into())
+    }
+
+    /// What a slow peer was asked for can not soon be asked of another, so it is less.
+    fn least_ahead(&self, config: &Config, now: Time) -> u64 {
+        let floor = u64::from(config.pipeline_floor);
+        match self.down.rate.per_second(now) {
+            0 => floor,
+            rate => rate.clamp(u64::from(2 * self.request_length(now)).min(floor), floor),
+        }
     }
 
     /// How long the bytes that are asked for should take, with so many more.
@@ -238,6 +254,7 @@ impl Upload {
             last_turn: None,
             mid_piece: false,
             gifts: Vec::new(),
+            rate: Rate::new(now),
             moved: now,
         }
     }
@@ -247,6 +264,8 @@ impl Upload {
 const REQUESTS: usize = 250;
 /// How much is asked for beyond the time that an answer takes: some scheduling on either side.
 const AHEAD: Duration = Duration::from_millis(50);
+/// The shell has the bytes of this part of a second.
+const SEND_AHEAD_PART: u64 = 25;
 /// A latency above this is a queue, and asking for more would only lengthen it.
 const LONGEST_LATENCY: Duration = Duration::from_millis(500);
 /// What a peer is believed to send, in bytes a second, before it has sent anything.

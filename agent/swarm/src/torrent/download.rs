@@ -13,11 +13,13 @@ impl Torrent {
         while let Some(block) = self.next_block(now, id) {
             self.ask(now, id, block);
         }
-        let Some(conn) = self.conns.get_mut(&id) else { return };
-        let done = conn.is_source() && conn.down.flights.is_idle() && !conn.down.flights.is_late();
-        if !done {
-            return;
+        let nothing_asked = |conn: &Conn| {
+            conn.is_source() && conn.down.flights.is_idle() && !conn.down.flights.is_late()
+        };
+        if self.conns.get(&id).is_some_and(nothing_asked) {
+            self.help(now, id);
         }
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| nothing_asked(conn)) else { return };
         if conn.down.draining {
             self.decline(now, id);
         } else if conn.down.dry == Some(self.picker.epoch()) {
@@ -135,7 +137,7 @@ impl Torrent {
         let conn = self.conns.get_mut(&id)?;
         let open = conn.is_source();
         let idle = conn.down.flights.is_idle();
-        if !(open || !conn.down.allowed.is_empty())
+        if !open && conn.down.allowed.is_empty()
             || conn.down.dry == Some(self.picker.epoch())
             || now < conn.down.rest_until
             || conn.down.flights.is_late()

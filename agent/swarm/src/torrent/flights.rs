@@ -9,7 +9,9 @@ use crate::{Block, Time};
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     requests: VecDeque<Request>,
-    /// Bytes of those that are counted on.
+    /// How many of them are counted on.
+    counted: usize,
+    /// Bytes of those.
     bytes: u64,
 }
 
@@ -40,6 +42,7 @@ pub(super) enum State {
 impl Flights {
     /// A block was asked for, and should take so long.
     pub(super) fn push(&mut self, now: Time, block: Block, span: Duration) {
+        self.counted += 1;
         self.bytes += u64::from(block.len);
         self.requests.push_back(Request {
             block,
@@ -53,7 +56,12 @@ impl Flights {
 
     /// Takes the request that a block answers.
     pub(super) fn answer(&mut self, block: Block) -> Option<Request> {
-        let at = self.requests.iter().position(|request| request.block == block)?;
+        // A block that was called off and asked for again is here twice.
+        let wanted =
+            |request: &Request| request.block == block && request.state != State::Cancelled;
+        let any = |request: &Request| request.block == block;
+        let mut requests = self.requests.iter();
+        let at = requests.position(wanted).or_else(|| self.requests.iter().position(any))?;
         let request = self.requests.remove(at)?;
         self.uncount(&request);
         Some(request)
@@ -61,6 +69,7 @@ impl Flights {
 
     /// Takes every request.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Request> + use<> {
+        self.counted = 0;
         self.bytes = 0;
         std::mem::take(&mut self.requests).into_iter()
     }
@@ -71,6 +80,7 @@ impl Flights {
         for request in &mut self.requests {
             if request.state != State::Cancelled && useless(request.block) {
                 if request.state == State::Asked {
+                    self.counted -= 1;
                     self.bytes -= u64::from(request.block.len);
                 }
                 cancelled.push(*request);
@@ -86,6 +96,7 @@ impl Flights {
         for request in &mut self.requests {
             if request.state == State::Asked && request.deadline <= now {
                 request.state = State::Late;
+                self.counted -= 1;
                 self.bytes -= u64::from(request.block.len);
                 late.push(request.block);
             }
@@ -125,14 +136,14 @@ impl Flights {
         self.bytes
     }
 
-    /// How many requests the peer has not answered.
+    /// How many requests are counted on.
     pub(super) fn len(&self) -> usize {
-        self.requests.len()
+        self.counted
     }
 
     /// Whether nothing is counted on.
     pub(super) fn is_idle(&self) -> bool {
-        self.bytes == 0
+        self.counted == 0
     }
 
     /// Whether the peer owes us something that is late.
@@ -148,6 +159,7 @@ impl Flights {
 
     fn uncount(&mut self, request: &Request) {
         if request.state == State::Asked {
+            self.counted -= 1;
             self.bytes -= u64::from(request.block.len);
         }
     }

@@ -94,8 +94,9 @@ impl Torrent {
         conn.down.steered = false;
         conn.down.draining = false;
         if !conn.speaks.fast() {
-            // BEP 3: what was asked for is forgotten. With BEP 6 it is rejected one by one.
-            for request in conn.down.flights.drain() {
+            // BEP 3: what was asked for is forgotten, but for what is on its way. With BEP 6 it is
+            // rejected one by one.
+            for request in conn.down.flights.cancel(|_| true) {
                 if request.is_counted_on() {
                     self.picker.give_back(id, request.block);
                 }

@@ -105,7 +105,7 @@ impl Torrent {
         Self {
             picker: Picker::new(lengths, &have, &mut chance),
             giver: have.is_full().then(|| Giver::new(&lengths, &mut chance)),
-            limit: Limit::new(now, config.download_slots),
+            limit: Limit::new(now, config.download_slots, &mut chance),
             timer: timer::Timer::new(now),
             lengths,
             me,

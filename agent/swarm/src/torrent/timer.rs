@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::conn::{Gate, Interest};
+use super::conn::{Conn, Gate, Interest};
 use super::{ConnId, Deadline, DisconnectReason, Torrent, Wait, say};
 use crate::Time;
 use crate::wire::Message;
@@ -142,11 +142,7 @@ impl Torrent {
         if self.have.is_full() || !self.picker.is_endgame() {
             return;
         }
-        let mut overdue = Vec::new();
-        for conn in self.conns.values() {
-            overdue.extend(conn.down.flights.overdue(now).map(|block| (conn.id, block)));
-        }
-        for (from, block) in overdue {
+        for (from, block) in self.overdue(now) {
             let idle = self.conns.values().find(|conn| {
                 conn.id != from
                     && conn.down.gate == Gate::Open
@@ -158,6 +154,28 @@ impl Torrent {
                 None => self.look_for_help(now, from, block),
             }
         }
+    }
+
+    /// Has a peer that nothing else can be asked of help with what is late.
+    pub(super) fn help(&mut self, now: Time, id: ConnId) {
+        if self.picker.is_endgame() {
+            for (from, block) in self.overdue(now) {
+                let full = self.conns.get(&id).is_none_or(|conn| {
+                    conn.down.flights.bytes() >= conn.pipeline(&self.config, now)
+                });
+                if from != id && !full {
+                    self.ask_again(now, from, id, block);
+                }
+            }
+        }
+    }
+
+    fn overdue(&self, now: Time) -> Vec<(ConnId, crate::Block)> {
+        let of = |conn: &Conn| {
+            let id = conn.id;
+            conn.down.flights.overdue(now).map(move |block| (id, block)).collect::<Vec<_>>()
+        };
+        self.conns.values().flat_map(of).collect()
     }
 
     fn ask_again(&mut self, now: Time, from: ConnId, id: ConnId, block: crate::Block) {

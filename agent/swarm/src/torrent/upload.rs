@@ -51,7 +51,7 @@ impl Torrent {
         }
         conn.up.queue.push_back(block);
         self.note_gift(now, id, block);
-        self.pump(id);
+        self.pump(now, id);
         Ok(())
     }
 
@@ -75,11 +75,12 @@ impl Torrent {
         let Some(at) = conn.up.handed.iter().position(|handed| *handed == block) else { return };
         conn.up.handed.remove(at);
         conn.up.handed_bytes -= bytes;
+        conn.up.rate.add(now, bytes);
         conn.up.moved = now;
         if let Some(gift) = conn.up.gifts.iter_mut().find(|gift| gift.piece == block.piece) {
             gift.sent += block.len;
         }
-        self.pump(id);
+        self.pump(now, id);
         let Some(conn) = self.conns.get(&id) else { return };
         self.pending.turns |= turn(conn, &self.config, now) == Turn::Over;
     }
@@ -163,9 +164,10 @@ impl Torrent {
     }
 
     /// Hands blocks to the shell, not more than it can soon send.
-    fn pump(&mut self, id: ConnId) {
+    fn pump(&mut self, now: Time, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        while conn.up.handed_bytes < u64::from(self.config.send_ahead)
+        let most = conn.send_ahead(&self.config, now);
+        while conn.up.handed_bytes < most
             && let Some(block) = conn.up.queue.pop_front()
         {
             conn.up.mid_piece = block.begin + block.len < self.lengths.size(block.piece);

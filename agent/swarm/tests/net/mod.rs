@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) requests: Vec<(u32, u32, u32)>,
     pub(crate) disconnects: Vec<(SocketAddr, DisconnectReason)>,
     pub(crate) wanted_peers: u32,
+    /// The tracker tells it nothing.
+    pub(crate) knows_nobody: bool,
     /// Which end of which wire each connection is.
     wires: BTreeMap<ConnId, (usize, usize)>,
     cells: Vec<Vec<Option<bool>>>,
@@ -146,6 +148,7 @@ impl Net {
             requests: Vec::new(),
             disconnects: Vec::new(),
             wanted_peers: 0,
+            knows_nobody: false,
             wires: BTreeMap::new(),
             cells: cells.collect(),
         });
@@ -225,16 +228,6 @@ impl Net {
             .iter()
             .map(|node| format!("\n{} {:?}", node.addr, node.torrent.stats(self.now)));
         format!("at {:?}{}", self.now, nodes.collect::<String>())
-    }
-
-    pub(crate) fn message(&mut self, from: usize, to: usize, message: Message) {
-        let wire = (0..self.wires.len()).find(|wire| {
-            let wire = &self.wires[*wire];
-            wire.open && (wire.nodes == [from, to] || wire.nodes == [to, from])
-        });
-        let wire = wire.expect("they are connected");
-        let end = usize::from(self.wires[wire].nodes[1] == from);
-        self.enqueue(wire, end, Item::Message(message));
     }
 
     fn step(&mut self) -> bool {
@@ -462,7 +455,8 @@ impl Net {
             }
             Output::WantPeers => {
                 self.nodes[node].wanted_peers += 1;
-                let others = self.others(node, 8);
+                let most = if self.nodes[node].knows_nobody { 0 } else { 8 };
+                let others = self.others(node, most);
                 let addrs: Vec<_> = others.iter().map(|other| self.nodes[*other].addr).collect();
                 self.nodes[node].torrent.handle_candidates(self.now, &addrs);
             }
