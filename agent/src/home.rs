@@ -9,6 +9,7 @@ use murder_protocol::verbs::Role;
 use murder_protocol::{Blame, Tag};
 
 use crate::blamed::Blamed;
+use crate::temps::{self, Origin};
 
 /// The folder, with its parts in place.
 ///
@@ -109,7 +110,10 @@ impl Home {
     pub fn temp(&self, temp: Option<&str>) -> Result<PathBuf, HomeError> {
         let Some(temp) = temp else { return Ok(self.spool()) };
         let path = expand(temp)?;
+        let origin = if path.is_dir() { Origin::Found } else { Origin::Made };
         make_private_dir(&path)?;
+        // Only uninstall wants to know.
+        let _ = temps::remember(self, &path, origin);
         Ok(path)
     }
 

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use murder_protocol::verbs::Role;
 use murder_protocol::{Blame, Tag};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::blamed::Blamed;
 use crate::home::{Home, parse_role_name};
+use crate::process::{Ending, Process};
 
 /// The right to be the only one in a role, until it is dropped or the process ends.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Drop for RoleLock {
 
 /// The process that has the role now.
 pub fn holder(home: &Home, role: Role, tag: Option<&Tag>) -> Option<u32> {
-    read_holder(&home.role_file(role, tag, "lock")).map(|owner| owner.pid)
+    read_holder(&home.role_file(role, tag, "lock")).map(|owner| owner.pid())
 }
 
 /// The roles that are held now, with their processes.
@@ -79,13 +79,11 @@ pub fn stop(
 ) -> Result<Option<u32>, LockError> {
     let path = home.role_file(role, tag, "lock");
     let Some(owner) = read_holder(&path) else { return Ok(None) };
-    for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, AFTER_KILL)] {
-        owner.signal(signal).map_err(|source| LockError::Signal { pid: owner.pid, source })?;
-        if wait_until(patience, || owner.has_ended()) {
-            return Ok(Some(owner.pid));
-        }
+    let pid = owner.pid();
+    match owner.end(grace).map_err(|source| LockError::Signal { pid, source })? {
+        Ending::Ended => Ok(Some(pid)),
+        Ending::StillThere => Err(LockError::Immortal { pid }),
     }
-    Err(LockError::Immortal { pid: owner.pid })
 }
 
 /// How long a role that is asked to end may take for it.
@@ -131,42 +129,6 @@ impl Blamed for LockError {
     }
 }
 
-/// A process, told apart from later ones with the same pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owner {
-    pid: u32,
-    /// Clock ticks from boot to the process's start.
-    started: u64,
-}
-
-impl Owner {
-    fn myself() -> io::Result<Self> {
-        let pid = std::process::id();
-        let started = start_time(pid).ok_or_else(|| io::Error::other("/proc is not mounted"))?;
-        Ok(Self { pid, started })
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (pid, started) = text.trim_end().split_once(' ')?;
-        Some(Self { pid: pid.parse().ok()?, started: started.parse().ok()? })
-    }
-
-    fn has_ended(self) -> bool {
-        start_time(self.pid) != Some(self.started)
-    }
-
-    fn signal(self, signal: Signal) -> io::Result<()> {
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        match pid.filter(|_| !self.has_ended()) {
-            Some(pid) => match kill_process(pid, signal) {
-                Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
-                Err(error) => Err(error.into()),
-            },
-            None => Ok(()),
-        }
-    }
-}
-
 fn acquire(path: &Path) -> io::Result<Acquired> {
     let deadline = Instant::now() + PROBE;
     loop {
@@ -176,15 +138,15 @@ fn acquire(path: &Path) -> io::Result<Acquired> {
             // Somebody may have removed the file between the two calls.
             Ok(()) if !is_at(&file, path) => {}
             Ok(()) => {
-                let me = Owner::myself()?;
+                let me = Process::myself()?;
                 file.set_len(0)?;
-                file.write_all(format!("{} {}\n", me.pid, me.started).as_bytes())?;
+                file.write_all(format!("{} {}\n", me.pid(), me.started()).as_bytes())?;
                 return Ok(Acquired::Held(RoleLock { file }));
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 // Without an owner's line it is somebody who only looks, or is just beginning.
                 if let Some(owner) = read_owner(&mut file).filter(|owner| !owner.has_ended()) {
-                    return Ok(Acquired::Busy { pid: owner.pid });
+                    return Ok(Acquired::Busy { pid: owner.pid() });
                 }
                 if Instant::now() > deadline {
                     return Err(io::Error::from(io::ErrorKind::WouldBlock));
@@ -196,7 +158,7 @@ fn acquire(path: &Path) -> io::Result<Acquired> {
     }
 }
 
-fn read_holder(path: &Path) -> Option<Owner> {
+fn read_holder(path: &Path) -> Option<Process> {
     let mut file = File::open(path).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -206,11 +168,16 @@ fn read_holder(path: &Path) -> Option<Owner> {
     }
 }
 
-fn read_owner(file: &mut File) -> Option<Owner> {
+fn read_owner(file: &mut File) -> Option<Process> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
     file.read_to_string(&mut text).ok()?;
-    Owner::parse(&text)
+    parse_owner(&text)
+}
+
+fn parse_owner(text: &str) -> Option<Process> {
+    let (pid, started) = text.trim_end().split_once(' ')?;
+    Some(Process::known(pid.parse().ok()?, started.parse().ok()?))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -220,31 +187,6 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Field 22 of `/proc/PID/stat` (proc(5)), or nothing if the process has ended. A zombie has.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, a parenthesis too.
-    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 2;
-    let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split(' ');
-    let state = fields.next()?;
-    let started = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(started)
-}
-
-fn wait_until(patience: Duration, condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + patience;
-    loop {
-        if condition() {
-            return true;
-        }
-        if Instant::now() > deadline {
-            return false;
-        }
-        sleep(POLL);
-    }
-}
-
-const AFTER_KILL: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
 /// Longer than anybody needs to look at a lock, or to write its pid into it.
 const PROBE: Duration = Duration::from_secs(2);
@@ -291,12 +233,5 @@ mod tests {
         std::fs::write(path, format!("{} 1\n", std::process::id())).unwrap();
         assert_eq!(holder(&home, Role::Tracker, None), None);
         assert_eq!(stop(&home, Role::Tracker, None, GRACE).unwrap(), None);
-    }
-
-    #[test]
-    fn a_process_is_told_apart_from_one_that_had_its_pid_before() {
-        let me = Owner::myself().unwrap();
-        assert!(!me.has_ended());
-        assert!(Owner { started: me.started + 1, ..me }.has_ended());
     }
 }

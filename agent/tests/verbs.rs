@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use murder_protocol::verbs::{
-    Clean, Hello, Logs, NoEvent, PeerStop, SeedStop, Status, TorrentCreate, TorrentRead,
-    TrackerReply, TrackerStart, TrackerStop, Verb, Which,
+    Clean, Doctor, DoctorEvent, DoctorReply, Hello, Logs, NoEvent, PeerStop, SeedStop, Status,
+    TorrentCreate, TorrentRead, TrackerReply, TrackerStart, TrackerStop, Uninstall, Verb, Which,
 };
 use murder_protocol::{Decoded, Failure, Frame, PROTOCOL, decode, encode_request};
 
@@ -214,4 +214,84 @@ fn a_detached_tracker_is_seen_by_status_and_logs_and_is_stopped_by_its_lock() {
     assert_eq!(agent.call(&TrackerStop {}).unwrap().stopped, ["tracker"]);
     assert!(!is_running(pid));
     assert!(agent.call(&TrackerStop {}).unwrap().stopped.is_empty());
+}
+
+#[test]
+fn uninstall_ends_what_runs_and_leaves_other_peoples_files_only() {
+    let agent = Agent::install();
+    let temp = agent.dir.path().join("temp");
+    agent.call(&create(&agent, &agent.dir.path().join("source"))).unwrap();
+    let pid = start_tracker(&agent).pid;
+    std::fs::write(agent.home().join("bin/.new.7"), b"half an upload").unwrap();
+    std::os::unix::fs::symlink("murder-agent-0", agent.home().join("bin/murder-agent")).unwrap();
+    // A verb that waits for the end of its stdin.
+    let request = Doctor { paths: vec![], listen: Some((0, 0)), dial: vec![], announce_ip: None };
+    let mut verb = start(&agent.executable(), Doctor::NAME);
+    verb.stdin.as_mut().unwrap().write_all(encode_request(&request).as_bytes()).unwrap();
+    read_line(&mut verb);
+    let reply = agent.call(&Uninstall {}).unwrap();
+    assert_eq!(reply.stopped, ["tracker"]);
+    assert_eq!(Path::new(&reply.removed), agent.home());
+    assert!(!is_running(pid));
+    assert!(!verb.wait().unwrap().success());
+    assert!(!agent.home().exists());
+    assert!(!temp.exists());
+}
+
+#[test]
+fn uninstall_from_a_shared_folder_takes_its_own_files_only() {
+    let agent = Agent::install();
+    agent.call(&Hello {}).unwrap();
+    std::fs::write(agent.home().join("notes"), b"mine").unwrap();
+    std::fs::write(agent.home().join("bin/tool"), b"mine").unwrap();
+    agent.call(&Uninstall {}).unwrap();
+    let mut left: Vec<_> =
+        agent.home().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["bin", "notes"]);
+}
+
+fn start(executable: &Path, word: &str) -> std::process::Child {
+    Command::new(executable).arg(word).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+fn read_line(child: &mut std::process::Child) -> String {
+    // One byte at a time, so that nothing of the next line is lost.
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while byte != *b"\n" {
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut byte).unwrap();
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+#[test]
+fn doctor_listens_until_stdin_closes_and_dials() {
+    let agent = Agent::install();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    let request = Doctor {
+        paths: vec!["/proc".to_owned()],
+        listen: Some((0, 0)),
+        dial: vec![open],
+        announce_ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+    };
+    let mut child = start(&agent.executable(), Doctor::NAME);
+    child.stdin.as_mut().unwrap().write_all(encode_request(&request).as_bytes()).unwrap();
+    let line = read_line(&mut child);
+    let Decoded::Frame(Frame::Event(event)) = decode::<DoctorEvent, DoctorReply>(&line) else {
+        panic!("{line:?}")
+    };
+    std::net::TcpStream::connect(event.listening[0]).unwrap();
+    drop(child.stdin.take());
+    let line = read_line(&mut child);
+    let Decoded::Frame(Frame::Reply(reply)) = decode::<DoctorEvent, DoctorReply>(&line) else {
+        panic!("{line:?}")
+    };
+    assert!(child.wait().unwrap().success());
+    assert_eq!(reply.dialled, [(open, None)]);
+    let paths: Vec<_> = reply.file_systems.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(paths, [agent.home().to_str().unwrap(), "/proc"]);
+    assert!(reply.clock_unix_ms > 1_700_000_000_000);
 }

@@ -11,6 +11,7 @@ use crate::blamed::Blamed as _;
 use crate::home::Home;
 
 mod clean;
+mod doctor;
 mod hello;
 mod logs;
 mod peer_start;
@@ -20,6 +21,7 @@ mod status;
 mod stop;
 mod torrent;
 mod tracker_start;
+mod uninstall;
 mod watch;
 
 /// Carries out the verb with this name. The exit status is 0 when a reply was written and 1 when
@@ -43,6 +45,8 @@ pub fn run(name: &str) -> ExitCode {
         v::Clean::NAME => answer(clean::run),
         v::Status::NAME => answer(status::run),
         v::Logs::NAME => answer(logs::run),
+        v::Doctor::NAME => answer(doctor::run),
+        v::Uninstall::NAME => answer(uninstall::run),
         other => {
             let text = format!("this agent does not know the verb {other:?}");
             fail::<v::Hello>(Failure::new(Blame::Operator, text).hint(UPDATE))
