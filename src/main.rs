@@ -9,6 +9,7 @@ use murder::exit::Exit;
 use murder::inventory::Inventory;
 use murder::report::{Refusal, Report};
 use murder::settings::{self, Mode, Settings, TaskName};
+use murder::tasks;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -54,9 +55,13 @@ fn run_task(options: &Options, task: &'static TaskSpec, values: &Values) -> Resu
     if settings.mode == Mode::DryRun {
         return Ok(Exit::Ok);
     }
+    // All work waits for hosts, and what little there is to compute is done by ssh and agents.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Refusal::new(&error, None))?;
     let report = Report::start(settings.output, &settings.invocation);
+    let ended = runtime.block_on(tasks::run(&settings, inventory.as_ref(), &report.reporter()));
     report.finish();
-    Ok(Exit::Ok)
+    ended
 }
 
 fn load(options: &Options, values: &Values) -> Result<Inventory, Refusal> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::{Context, Stop};
 use crate::fleet::{Done, Ended, Job, Outcome};
 use crate::inventory::Host;
-use crate::report::Event;
+use crate::report::{Event, units};
 use crate::settings::TaskName;
 use crate::ssh::Installed;
 
@@ -22,16 +22,11 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Ended<()>>, Stop> {
 async fn push(context: Context, host: Arc<Host>) -> Job<()> {
     let connection = context.open(&host).await?;
     let pushing = |bytes: u64| {
-        let text = format!("pushes the agent ({})", mib(bytes));
+        let text = format!("pushes the agent ({})", units::bytes(bytes));
         context.reporter.emit(Event::Step { host: host.name.clone(), text });
     };
     match connection.install(&context.agents, pushing).await? {
         Installed::AlreadyThere => Err(Outcome::Skipped("already there".into())),
-        Installed::Pushed(bytes) => Ok(Done::with(format!("pushed {}", mib(bytes)))),
+        Installed::Pushed(bytes) => Ok(Done::with(format!("pushed {}", units::bytes(bytes)))),
     }
-}
-
-/// Bytes in the unit that an agent's size is told in.
-fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

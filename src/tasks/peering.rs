@@ -6,6 +6,7 @@ use super::context::{Context, Stop, stopped};
 use super::torrent::temp_path;
 use crate::fleet::{Done, Ended, Outcome};
 use crate::inventory::Host;
+use crate::report::units;
 use crate::settings::{Tagged, TaskName};
 
 /// Stops one tag's peers, or those of all.
@@ -29,7 +30,7 @@ pub(super) async fn clean(context: &Context, tagged: &Tagged) -> Result<Vec<Ende
     context
         .ask(TaskName::CleanTempFiles, hosts, request, |reply| match reply.removed.len() {
             0 => Err(Outcome::Skipped("nothing was there".into())),
-            n => Ok(Done::with(format!("removed {n} files, {} bytes", reply.bytes))),
+            n => Ok(Done::with(format!("removed {n} files, {}", units::bytes(reply.bytes)))),
         })
         .await
 }

@@ -11,7 +11,7 @@ use murder_protocol::{Blame, Failure, Tag};
 use super::context::{Context, Stop, missing};
 use crate::fleet::{Done, Ended, Job};
 use crate::inventory::Host;
-use crate::report::Event;
+use crate::report::{Event, units};
 use crate::settings::{Create, Tagged, TaskName};
 use crate::ssh::Step;
 
@@ -92,8 +92,9 @@ fn summary(summary: &TorrentSummary) -> String {
         (false, entries) => format!("{entries} entries"),
     };
     format!(
-        "{what} of {} bytes, packed into {} bytes and {} pieces",
-        summary.tree_bytes, summary.archive_bytes, summary.pieces
+        "{what} of {}, packed into {}",
+        units::bytes(summary.tree_bytes),
+        units::bytes(summary.archive_bytes)
     )
 }
 
@@ -156,12 +157,9 @@ mod tests {
 
     #[test]
     fn a_summary_tells_a_tree_from_a_file() {
-        assert_eq!(
-            summary(&of(false, 3)),
-            "3 entries of 10 bytes, packed into 5 bytes and 1 pieces"
-        );
-        assert_eq!(summary(&of(false, 1)), "1 entry of 10 bytes, packed into 5 bytes and 1 pieces");
-        assert_eq!(summary(&of(true, 1)), "one file of 10 bytes, packed into 5 bytes and 1 pieces");
+        assert_eq!(summary(&of(false, 3)), "3 entries of 10 B, packed into 5 B");
+        assert_eq!(summary(&of(false, 1)), "1 entry of 10 B, packed into 5 B");
+        assert_eq!(summary(&of(true, 1)), "one file of 10 B, packed into 5 B");
     }
 
     #[test]
