@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::foreign::{self, Announced, Count, ForeignError};
 use super::line::{LineError, LineReader, encode};
 use super::message::{Have, Hello, ToAgent, ToTracker};
+use super::news::{ASK_EVERY, Said, Sent};
 use super::upgrade::{self, UpgradeError};
 
 /// Which tracker, and who the agent is.
@@ -106,14 +107,6 @@ pub fn connect(config: ChannelConfig) -> (Channel, mpsc::Receiver<ChannelEvent>)
     let client = Client { config, said: hears, events, heard: Instant::now(), first: 0 };
     let task = tokio::spawn(client.run());
     (Channel { said, task }, received)
-}
-
-/// What the agent last said, whether it was sent or not.
-#[derive(Clone, Debug, Default)]
-struct Said {
-    report: Option<HostReport>,
-    uploaded: u64,
-    wants: u64,
 }
 
 struct Client {
@@ -381,90 +374,6 @@ impl Link {
     }
 }
 
-/// What went over this connection, and when.
-struct Sent {
-    report: Option<HostReport>,
-    uploaded: u64,
-    wants: u64,
-    /// When the last report or count went.
-    told: Option<Instant>,
-    asked: Option<Instant>,
-    last: Instant,
-}
-
-impl Sent {
-    fn new() -> Self {
-        Self { report: None, uploaded: 0, wants: 0, told: None, asked: None, last: Instant::now() }
-    }
-
-    /// What is to be sent now, and when to ask again if nothing happens before.
-    fn due(&mut self, said: &Said, every: Duration, now: Instant) -> (Vec<ToTracker>, Instant) {
-        let mut due = Vec::new();
-        let later =
-            [self.due_news(said, every, now, &mut due), self.due_wants(said, now, &mut due)];
-        if due.is_empty() && now >= self.last + ALIVE_EVERY {
-            due.push(ToTracker::Alive);
-        }
-        if !due.is_empty() {
-            self.last = now;
-        }
-        let next = later.into_iter().flatten().fold(self.last + ALIVE_EVERY, Instant::min);
-        (due, next)
-    }
-
-    /// The report and the count; gives the time they are due at if that is later.
-    fn due_news(
-        &mut self,
-        said: &Said,
-        every: Duration,
-        now: Instant,
-        due: &mut Vec<ToTracker>,
-    ) -> Option<Instant> {
-        let report = said.report.as_ref().filter(|report| self.report.as_ref() != Some(*report));
-        let counted = self.uploaded != said.uploaded;
-        if report.is_none() && !counted {
-            return None;
-        }
-        let at = self.told.map_or(now, |told| told + every);
-        if at > now && !report.is_some_and(|report| self.is_turn(report)) {
-            return Some(at);
-        }
-        due.extend(report.map(|report| ToTracker::Report(Box::new(report.clone()))));
-        due.extend(counted.then_some(ToTracker::Uploaded { bytes: said.uploaded }));
-        self.report.clone_from(&said.report);
-        self.uploaded = said.uploaded;
-        self.told = Some(now);
-        None
-    }
-
-    /// The wish for addresses; gives the time it is due at if that is later.
-    fn due_wants(
-        &mut self,
-        said: &Said,
-        now: Instant,
-        due: &mut Vec<ToTracker>,
-    ) -> Option<Instant> {
-        if self.wants == said.wants {
-            return None;
-        }
-        let at = self.asked.map_or(now, |asked| asked + ASK_EVERY);
-        if at > now {
-            return Some(at);
-        }
-        due.push(ToTracker::WantPeers);
-        self.wants = said.wants;
-        self.asked = Some(now);
-        None
-    }
-
-    /// A new phase or outcome is news that can't wait.
-    fn is_turn(&self, report: &HostReport) -> bool {
-        self.report
-            .as_ref()
-            .is_none_or(|before| before.phase != report.phase || before.outcome != report.outcome)
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 enum EnterError {
     #[error("it did not {what} within {seconds} s")]
@@ -529,14 +438,8 @@ const CONNECTING: Duration = Duration::from_secs(3);
 /// A tracker that ten thousand agents return to at once is slow to answer.
 const ANSWERING: Duration = Duration::from_secs(15);
 
-/// The other end speaks at least every [`ALIVE_EVERY`], so this is three times missed.
+/// The other end speaks at least every five seconds, so this is three times missed.
 const SILENCE: Duration = Duration::from_secs(20);
-
-/// How often an agent that has nothing to say shows that it lives.
-const ALIVE_EVERY: Duration = Duration::from_secs(5);
-
-/// More addresses can't be asked for more often.
-const ASK_EVERY: Duration = Duration::from_secs(1);
 
 const CLOSING: Duration = Duration::from_secs(2);
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(200);

@@ -10,6 +10,7 @@ mod client;
 mod foreign;
 mod line;
 mod message;
+mod news;
 mod upgrade;
 
 pub use client::{Channel, ChannelConfig, ChannelEvent, connect};
