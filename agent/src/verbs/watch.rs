@@ -149,7 +149,12 @@ impl Inputs {
         }
         let mut said = self.lock();
         said.end = Some(end);
-        if let Some(tracker) = said.tracker.take() {
+        let tracker = said.tracker.take();
+        drop(said);
+        if let Some(tracker) = tracker {
+            // The tracker hears what was said last, and then closes its end.
+            let _ = tracker.shutdown(Shutdown::Write);
+            std::thread::sleep(GOODBYE);
             let _ = tracker.shutdown(Shutdown::Both);
         }
     }
@@ -171,11 +176,10 @@ impl Inputs {
     fn attach(&self, tracker: &Asking) -> io::Result<()> {
         let mut said = self.lock();
         let mut stream = tracker.split()?;
-        if said.end.is_some() {
-            stream.shutdown(Shutdown::Both)?;
-            return Ok(());
-        }
         said.lines.iter().try_for_each(|input| stream.write_all(&encode(input)))?;
+        if said.end.is_some() {
+            return stream.shutdown(Shutdown::Write);
+        }
         said.tracker = Some(stream);
         Ok(())
     }
@@ -192,6 +196,9 @@ impl Inputs {
 /// How long a tracker that was killed has to come back.
 const RETURNING: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(250);
+
+/// How long a tracker has to hear the last words of a workstation that goes.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -253,3 +253,23 @@ async fn a_watch_outlives_a_tracker_that_is_killed_and_repeats_nothing() {
     let Frame::Reply(reply) = watching.frame() else { panic!("no reply") };
     assert_eq!(reply.reports.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_the_workstation_says_last_is_heard_although_it_goes() {
+    let mut tracker = Host::new();
+    tracker.start_tracker().unwrap();
+    let key = tracker.register();
+    let mut seeder = tracker.agent(9, Part::Seeder, &key, None);
+    seeder.connected().await;
+    let hosts: Vec<_> = (0..300).map(host).collect();
+    let run = tracker.open(&hosts).unwrap().run;
+    let mut watching = Watching::begin(&tracker, &run);
+    watching.event();
+    for host in hosts {
+        let outcome = HostOutcome::Skipped("interrupted before its turn".to_owned());
+        watching.say(&WatchInput::Gone { host, outcome });
+    }
+    watching.close_stdin();
+    while let Frame::Event(_) = watching.frame() {}
+    assert_eq!(tracker.call(&RunList {}).unwrap().runs[0].ended, 300);
+}
