@@ -68,6 +68,12 @@ impl Roster {
         self.peers.get(&(info_hash, host.to_owned())).copied()
     }
 
+    /// Whether any agent is in a torrent's swarm.
+    pub(super) fn has_any_of(&self, info_hash: InfoHash) -> bool {
+        let first = (info_hash, PeerId([0; 20]));
+        self.members.range(first..).next().is_some_and(|((found, _), _)| *found == info_hash)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.agents.len()
     }
@@ -125,6 +131,8 @@ mod tests {
         roster.insert(AgentConn(2), agent(Part::Seeder, "a", 8));
         assert_eq!(roster.peer_of(hash, "a"), Some(AgentConn(1)));
         assert_eq!(roster.of(Part::Seeder, Some(hash)), [AgentConn(2)]);
+        assert!(roster.has_any_of(hash));
+        assert!(!roster.has_any_of(InfoHash([0; 20])) && !roster.has_any_of(InfoHash([2; 20])));
         assert_eq!(roster.of(Part::Peer, Some(InfoHash([2; 20]))), []);
     }
 }

@@ -362,10 +362,10 @@ impl Run {
         self.ended.is_some_and(|ended| now - ended < COUNTING)
     }
 
-    /// Gives up the hosts whose time is over. Says how many that were.
-    pub fn expire(&mut self, now: Time, tracker: &str) -> usize {
+    /// Gives up the hosts whose time is over, and says which and why.
+    pub fn expire(&mut self, now: Time, tracker: &str) -> Vec<(String, Failure)> {
         if self.is_over() {
-            return 0;
+            return Vec::new();
         }
         let late: Vec<_> = self
             .hosts
@@ -375,7 +375,21 @@ impl Run {
         for (name, failure) in &late {
             self.give_up(now, name, HostOutcome::Failed(failure.clone()));
         }
-        late.len()
+        late
+    }
+
+    /// "2 ok, 1 failed, 0 skipped".
+    pub fn tally(&self) -> String {
+        let (mut ok, mut failed, mut skipped) = (0, 0, 0);
+        for host in self.hosts.values() {
+            match host.report.outcome {
+                Some(HostOutcome::Ok) => ok += 1,
+                Some(HostOutcome::Failed(_)) => failed += 1,
+                Some(HostOutcome::Skipped(_)) => skipped += 1,
+                None => {}
+            }
+        }
+        format!("{ok} ok, {failed} failed, {skipped} skipped")
     }
 
     fn close_one(&mut self, now: Time) {

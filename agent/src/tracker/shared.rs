@@ -68,7 +68,11 @@ impl Shared {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let result = work(&mut inner.state, now);
         inner.deliver();
-        if inner.state.change() != Change::Nothing {
+        let notes = inner.state.take_notes();
+        let unkept = inner.state.change() != Change::Nothing;
+        drop(inner);
+        notes.iter().for_each(|note| self.log.line(note));
+        if unkept {
             self.unkept.notify_one();
         }
         result

@@ -37,6 +37,7 @@ pub struct State {
     pub(super) report_every: Duration,
     outbox: Vec<(AgentConn, ToAgent)>,
     closing: BTreeSet<AgentConn>,
+    notes: Vec<String>,
     change: Change,
     /// How many important changes there were, and how many of them are in the file.
     important: u64,
@@ -116,6 +117,7 @@ impl State {
             report_every: QUICKEST_REPORTS,
             outbox: Vec::new(),
             closing: BTreeSet::new(),
+            notes: Vec::new(),
             change: Change::Nothing,
             important: 0,
             important_kept: 0,
@@ -137,6 +139,11 @@ impl State {
     /// Connections to be closed once their messages are sent.
     pub fn take_closing(&mut self) -> BTreeSet<AgentConn> {
         std::mem::take(&mut self.closing)
+    }
+
+    /// Lines for the log.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// How badly the file lags behind.
@@ -177,11 +184,16 @@ impl State {
     /// Lets time do its work. Call it about once a second.
     pub fn tick(&mut self, now: Time) {
         let tracker = self.addresses.first().map_or_else(String::new, ToString::to_string);
-        let mut expired = 0;
+        let mut given_up = Vec::new();
         for run in &mut self.runs {
-            expired += run.expire(now, &tracker);
+            let id = &run.plan().id.clone();
+            let late = run.expire(now, &tracker).into_iter();
+            given_up.extend(late.map(|(host, failure)| {
+                format!("run {id} gives up host {host:?}: {}", failure.message)
+            }));
         }
-        if expired > 0 {
+        if !given_up.is_empty() {
+            self.notes.extend(given_up);
             self.changed(Change::Important);
             self.settle();
         }
@@ -194,9 +206,14 @@ impl State {
         self.store.expire(now);
         self.pace();
         let runs = &self.runs;
-        let used = |hash| runs.iter().any(|run| !run.is_over() && run.plan().info_hash == hash);
+        let agents = &self.agents;
+        let used = |hash| {
+            agents.has_any_of(hash)
+                || runs.iter().any(|run| !run.is_over() && run.plan().info_hash == hash)
+        };
         for info_hash in self.torrents.forget(|torrent| used(torrent.info_hash)) {
             self.store.unregister(&info_hash);
+            self.changed(Change::Small);
         }
     }
 
@@ -251,6 +268,7 @@ impl State {
         for run in &mut self.runs {
             stops.extend(run.take_stops());
             if run.take_end() {
+                self.notes.push(format!("run {} is over: {}", run.plan().id, run.tally()));
                 ended.push(run.plan().info_hash);
             }
         }

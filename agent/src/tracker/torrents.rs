@@ -73,14 +73,16 @@ impl Torrents {
             torrent.standing = Standing::Replaced;
         }
         let found = self.0.iter().position(|t| t.info_hash == info_hash && t.tag == tag);
-        let at = found.unwrap_or_else(|| {
-            let standing = Standing::Current;
-            let sent = BTreeMap::new();
-            self.0.push(Torrent { tag, info_hash, file, summary, key, standing, sent });
-            self.0.len() - 1
-        });
-        self.0[at].standing = Standing::Current;
-        Ok(&self.0[at])
+        let mut torrent = match found {
+            Some(at) => self.0.remove(at),
+            None => {
+                let sent = BTreeMap::new();
+                Torrent { tag, info_hash, file, summary, key, standing: Standing::Current, sent }
+            }
+        };
+        torrent.standing = Standing::Current;
+        self.0.push(torrent);
+        Ok(&self.0[self.0.len() - 1])
     }
 
     /// The torrent that a tag means.
@@ -103,11 +105,16 @@ impl Torrents {
         self.0.iter().map(|torrent| torrent.info_hash)
     }
 
-    /// Forgets torrents that no tag means and nobody uses; gives info hashes that nothing has
-    /// any more.
+    /// Forgets torrents that nobody uses: those that no tag means any more, and the oldest ones
+    /// beyond a number. Gives the info hashes that nothing has any more.
     pub fn forget(&mut self, used: impl Fn(&Torrent) -> bool) -> Vec<InfoHash> {
         let before: Vec<_> = self.hashes().collect();
-        self.0.retain(|torrent| torrent.standing == Standing::Current || used(torrent));
+        let mut surplus = self.0.len().saturating_sub(MOST_TORRENTS);
+        self.0.retain(|torrent| {
+            let keep = used(torrent) || (torrent.standing == Standing::Current && surplus == 0);
+            surplus = surplus.saturating_sub(usize::from(!keep));
+            keep
+        });
         before.into_iter().filter(|hash| self.of_hash(*hash).next().is_none()).collect()
     }
 }
@@ -126,6 +133,9 @@ pub(crate) fn summary(metainfo: &Metainfo) -> TorrentSummary {
         path_is_file: about.is_some_and(|about| about.kind == Kind::File),
     }
 }
+
+/// A torrent has up to a megabyte, and all of them are written each time the file is.
+const MOST_TORRENTS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +169,21 @@ mod tests {
         assert!(torrents.of_hash(old).next().is_some());
         assert_eq!(torrents.forget(|_| false), [old]);
         assert!(torrents.of_hash(new).next().is_some());
+    }
+
+    #[test]
+    fn the_oldest_torrents_that_nobody_uses_are_forgotten_beyond_a_number() {
+        let mut torrents = Torrents::default();
+        for number in 0..70 {
+            let tag = format!("v{number}").parse().unwrap();
+            torrents.register(tag, torrent_file(number), key("k")).unwrap();
+        }
+        let first = torrents.of_tag(&"v0".parse().unwrap()).unwrap().info_hash;
+        let gone = torrents.forget(|torrent| torrent.info_hash == first);
+        assert_eq!((gone.len(), torrents.hashes().count()), (6, 64));
+        assert!(torrents.of_tag(&"v0".parse().unwrap()).is_some());
+        assert!(torrents.of_tag(&"v6".parse().unwrap()).is_none());
+        assert!(torrents.of_tag(&"v7".parse().unwrap()).is_some());
     }
 
     #[test]
