@@ -8,7 +8,7 @@ use murder::cli::{self, CliError, Options, TaskSpec, Typed, Values};
 use murder::exit::Exit;
 use murder::inventory::Inventory;
 use murder::report::{Refusal, Report};
-use murder::settings::{self, Mode, Settings, TaskName};
+use murder::settings::{self, Format, Mode, Settings, TaskName};
 use murder::tasks;
 
 fn main() -> ExitCode {
@@ -52,16 +52,22 @@ fn run_task(options: &Options, task: &'static TaskSpec, values: &Values) -> Resu
     };
     let variable = |name: &str| settings::variable(inventory.as_ref()?, name);
     let settings = Settings::decide(options, task, values, &variable).map_err(refused)?;
+    let inventory = inventory.as_ref();
     if settings.mode == Mode::DryRun {
+        let plan = tasks::plan(&settings, inventory)?;
+        match settings.output.format {
+            Format::Json => print(&plan.json()),
+            Format::Human => print(&plan.text(PLAN_WIDTH)),
+        }
         return Ok(Exit::Ok);
     }
-    // All work waits for hosts, and what little there is to compute is done by ssh and agents.
+    // One thread waits for all connections: the work is done on the hosts.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::new(&error, None))?;
     let report = Report::start(settings.output, &settings.invocation);
-    let ended = runtime.block_on(tasks::run(&settings, inventory.as_ref(), &report.reporter()));
+    let exit = runtime.block_on(tasks::run(&settings, inventory, &report.reporter()));
     report.finish();
-    ended
+    exit
 }
 
 fn load(options: &Options, values: &Values) -> Result<Inventory, Refusal> {
@@ -88,3 +94,6 @@ fn print(text: &str) {
 fn talk(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
+
+/// Fits the narrowest terminal that anybody still uses.
+const PLAN_WIDTH: usize = 79;
