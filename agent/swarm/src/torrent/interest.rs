@@ -13,10 +13,10 @@ use crate::wire::Message;
 impl Torrent {
     /// Looks at every connection again.
     pub(super) fn review_interest(&mut self, now: Time) {
-        let mut ids: Vec<_> = self.conns.keys().copied().collect();
         // Those that can be asked at once come first.
-        let ready = |id: &ConnId| self.conns[id].down.gate == Gate::Open;
-        ids.sort_by_key(|id| !ready(id));
+        let (open, choked): (Vec<_>, Vec<_>) =
+            self.conns.values().partition(|conn| conn.down.gate == Gate::Open);
+        let ids: Vec<_> = open.into_iter().chain(choked).map(|conn| conn.id).collect();
         for id in ids {
             self.review_one(now, id);
         }
