@@ -1,0 +1,43 @@
+//! Everybody begins within a second, as in a deploy.
+
+use std::time::Duration;
+
+use murder_sim::Scenario;
+
+use crate::{all_complete, pieces};
+
+#[test]
+fn a_thousand_peers_complete_and_the_seeder_sends_little_more_than_one_copy() {
+    let report = all_complete(&Scenario::new(1, 1000, pieces(200)));
+    assert!(report.ratio() < 3.0, "{report}");
+    assert!(report.seeder_copies < 1.3, "{report}");
+}
+
+#[test]
+fn sixteen_peers_come_close_to_the_least_possible_time() {
+    let mut scenario = Scenario::new(1, 16, pieces(192));
+    scenario.join_within = Duration::from_millis(100);
+    let report = all_complete(&scenario);
+    assert!(report.ratio() < 1.25, "{report}");
+}
+
+#[test]
+fn one_peer_takes_the_time_of_its_link() {
+    let report = all_complete(&Scenario::new(1, 1, pieces(100)));
+    assert!(report.ratio() < 1.3, "{report}");
+    assert!(report.seeder_copies < 1.01, "{report}");
+}
+
+#[test]
+fn the_same_seed_takes_the_same_course_and_another_seed_another() {
+    let trace = |seed| all_complete(&Scenario::new(seed, 60, pieces(50))).trace;
+    assert_eq!(trace(7), trace(7));
+    assert_ne!(trace(7), trace(8));
+}
+
+#[test]
+fn a_torrent_of_one_piece_spreads() {
+    for seed in 0..10 {
+        all_complete(&Scenario::new(seed, 30, pieces(1)));
+    }
+}

@@ -1,0 +1,27 @@
+//! Swarms and what they come through. A run breaks off at the first thing that must never happen,
+//! with the seed and the event that lead there again.
+
+mod anything;
+mod churn;
+mod corruption;
+mod flash_crowd;
+mod slow_seeder;
+mod tracker_restart;
+
+use murder_sim::{Report, Scenario};
+use murder_swarm::Lengths;
+
+/// So many pieces of 256 KiB, the last one shorter.
+fn pieces(count: u64) -> Lengths {
+    Lengths::new(count * PIECE - 1000, PIECE as u32).unwrap()
+}
+
+/// The report of a scenario that everybody comes through.
+fn all_complete(scenario: &Scenario) -> Report {
+    let report = scenario.run().unwrap_or_else(|breach| panic!("{breach}"));
+    assert_eq!(report.incomplete(), [], "{report}");
+    println!("{report}");
+    report
+}
+
+const PIECE: u64 = 256 * 1024;
