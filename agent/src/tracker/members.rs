@@ -121,10 +121,10 @@ impl State {
 
     /// An agent's connection ended. Others are told of it a little longer, since it may come back.
     pub fn lost(&mut self, now: Time, conn: AgentConn) {
-        if let Some(hello) = self.forget(conn) {
-            if self.agents.member(hello.info_hash, hello.peer_id).is_none() {
-                self.leaving.insert((hello.info_hash, hello.peer_id), now + COMING_BACK);
-            }
+        if let Some(hello) = self.forget(conn)
+            && self.agents.member(hello.info_hash, hello.peer_id).is_none()
+        {
+            self.leaving.insert((hello.info_hash, hello.peer_id), now + COMING_BACK);
         }
     }
 

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use murder_agent::channel::{ChannelConfig, ChannelEvent, Part, connect};
 use murder_protocol::verbs::{
-    RunList, RunOpen, RunReply, TorrentRegister, TrackerReply, TrackerStart, Verb, Watch,
-    WatchInput, WatchReply,
+    RunList, RunOpen, RunReply, TorrentRegister, TrackerReply, TrackerStart, TrackerStop, Verb,
+    Watch, WatchInput, WatchReply,
 };
 use murder_protocol::{
     Decoded, Failure, FleetEvent, Frame, HostOutcome, Phase, RunId, Secret, decode, encode_request,
@@ -157,6 +157,20 @@ fn a_tracker_is_started_once() {
     let second = host.start_tracker().unwrap();
     assert!(second.already_running);
     assert_eq!((second.pid, second.addresses), (first.pid, first.addresses));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tracker_that_was_stopped_and_started_again_knows_its_torrents_and_seeders() {
+    let mut tracker = Host::new();
+    tracker.start_tracker().unwrap();
+    let key = tracker.register();
+    let mut seeder = tracker.agent(9, Part::Seeder, &key, None);
+    seeder.connected().await;
+    assert_eq!(tracker.call(&TrackerStop {}).unwrap().stopped, ["tracker"]);
+    assert!(!tracker.dir.path().join("murder/run/tracker.sock").exists());
+    assert!(!tracker.start_tracker().unwrap().already_running);
+    seeder.connected().await;
+    assert!(tracker.open(&[host(1)]).unwrap().seeder_present);
 }
 
 #[test]
