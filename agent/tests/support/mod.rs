@@ -30,7 +30,7 @@ pub(crate) fn nasty_tree(root: &Path) {
     write(&root.join("big"), &big);
     fs::hard_link(root.join("big"), root.join("empty-dir/../big-too")).unwrap();
     fs::hard_link(deep.join("deep"), root.join("zz-deep-too")).unwrap();
-    for (name, mode) in [("run.sh", 0o755), ("private", 0o600), ("read-only", 0o444), ("none", 0)] {
+    for (name, mode) in [("run.sh", 0o755), ("private", 0o600), ("read-only", 0o444)] {
         write(&root.join(name), name.as_bytes());
         fs::set_permissions(root.join(name), Permissions::from_mode(mode)).unwrap();
     }
