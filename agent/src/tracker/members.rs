@@ -75,7 +75,10 @@ impl State {
         self.send(conn, ToAgent::Welcome { observed_ip: observed, report_every_ms });
         match greeting {
             Greeting::GivenUp => self.send(conn, ToAgent::Stop),
-            Greeting::HasOutcome => self.unconfirmed.push(conn),
+            Greeting::HasOutcome => {
+                self.unconfirmed.push(conn);
+                self.changed(Change::Important);
+            }
             Greeting::TakesPart | Greeting::Unknown => {}
         }
         self.changed(Change::Small);
