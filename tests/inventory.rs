@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use murder::inventory::{Address, Inventory, InventoryError};
+use murder::inventory::{Address, Inventory, InventoryError, Key, show};
 
 fn inputs(kind: &str) -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inventory");
@@ -333,4 +333,59 @@ fn hostile_input_is_refused_quickly_and_shortly() {
             "i:1:1: not valid YAML: unexpected character: `\\u{1b}'",
         ]
     );
+}
+
+#[test]
+fn a_good_inventory_is_shown_with_the_origin_of_everything() {
+    let inputs = inputs("shown");
+    assert!(!inputs.is_empty());
+    for (path, expected) in inputs {
+        let inventory = parse(&path).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let hosts = (0..inventory.hosts.len()).collect();
+        let shown = show::text(&inventory, &hosts);
+        assert_eq!(shown, expected, "{}:\n{shown}", path.display());
+    }
+}
+
+#[test]
+fn an_inventory_of_ten_thousand_hosts_is_read_in_no_time() {
+    let mut text = String::from("all:\n  vars: {tracker_port: 9000}\n  children:\n");
+    for group in 0..100 {
+        text += &format!("    g{group}:\n      vars: {{zone: z{group}}}\n      hosts:\n");
+        for host in 0..100 {
+            text += &format!(
+                "        h{group}-{host}: {{ansible_host: 10.0.{group}.{host}, rack: {host}, \
+                 serial: s{group}-{host}}}\n"
+            );
+        }
+    }
+    let start = std::time::Instant::now();
+    let inventory = load(&text);
+    let hosts = (0..inventory.hosts.len()).collect();
+    let lines = show::text(&inventory, &hosts).lines().count();
+    assert_eq!(inventory.hosts.len(), 10_000);
+    assert!(lines < 150, "{lines} lines");
+    assert_eq!(show::json(&inventory, &hosts)["hosts"][9_999]["vars"]["zone"]["value"], "z99");
+    // An optimised build takes a hundredth; anything quadratic takes longer in any build.
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_example_shows_every_key_and_can_be_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventory.example.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let inventory = load(&text);
+    for key in Key::ALL {
+        let shown = key.spellings()[..2.min(key.spellings().len())].iter();
+        for name in shown.filter(|name| !name.starts_with("ansible_ssh_") || **name == key.name()) {
+            let set = text.lines().filter(|line| line.trim().starts_with(&format!("{name}:")));
+            let mentioned = text.contains(name);
+            assert!(mentioned && set.count() <= 1, "{name}");
+        }
+        let set = |host: &murder::inventory::Host| host.vars.known(key).is_some();
+        assert!(inventory.hosts.iter().any(set), "{key} is set nowhere in the example");
+    }
+    assert_eq!(inventory.tracker().name, "control");
+    assert_eq!(inventory.peers().len(), 51);
+    assert_eq!(inventory.host("laptop").unwrap().address, Address::Local);
 }

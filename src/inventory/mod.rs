@@ -3,6 +3,7 @@
 //! connects anywhere.
 
 mod error;
+mod fold;
 mod graph;
 mod host;
 mod key;
@@ -13,6 +14,7 @@ mod place;
 mod range;
 mod resolve;
 mod roles;
+pub mod show;
 mod value;
 mod variable;
 mod vars;
@@ -24,6 +26,7 @@ use std::io::{self, Read};
 
 pub(crate) use error::nearest;
 pub use error::{InventoryError, Problem};
+pub use fold::fold;
 pub use host::{Address, Host};
 pub use key::Key;
 pub use place::Place;

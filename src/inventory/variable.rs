@@ -89,19 +89,18 @@ fn near_miss(name: &str) -> Option<&'static str> {
         return None;
     }
     let spellings = Key::ALL.into_iter().flat_map(Key::spellings).copied();
+    let guessable = spellings.filter(|ours| ours.len() > 8 && ours.contains('_'));
     let distance = |ours: &'static str| {
+        let most = if ours.len() > 10 { 2 } else { 1 };
         let near = match lower == ours || ours.strip_prefix("default_") == Some(&*lower) {
             true => 0,
+            // No distance is less than the difference in length, which costs nothing to tell.
+            false if ours.len().abs_diff(lower.len()) > most => return None,
             false => strsim::osa_distance(&lower, ours),
         };
-        let most = if ours.len() > 10 { 2 } else { 1 };
         (near <= most).then_some((near, ours))
     };
-    spellings
-        .filter(|ours| ours.len() > 8 && ours.contains('_'))
-        .filter_map(distance)
-        .min()
-        .map(|(_, ours)| ours)
+    guessable.filter_map(distance).min().map(|(_, ours)| ours)
 }
 
 /// Names that are near one of ours, and are Ansible's or plain words of their own: `tag` is a key
