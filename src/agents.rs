@@ -47,6 +47,11 @@ impl Agent {
     }
 }
 
+/// The embedded agent's target and content, for `murder --version`: "linux-x86_64 sha256:…".
+pub fn embedded_name() -> String {
+    format!("linux-{} sha256:{}", EMBEDDED.arch, EMBEDDED.sha256)
+}
+
 /// Every agent that this machine has. Each is read once.
 #[derive(Debug)]
 pub struct Agents {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use murder::agents;
 use murder::cli::{self, CliError, Options, TaskSpec, Typed, Values};
 use murder::exit::Exit;
 use murder::inventory::Inventory;
@@ -77,7 +78,7 @@ fn load(options: &Options, values: &Values) -> Result<Inventory, Refusal> {
 }
 
 fn version() -> String {
-    format!("murder {}\n", env!("CARGO_PKG_VERSION"))
+    format!("murder {}\nagent {}\n", env!("CARGO_PKG_VERSION"), agents::embedded_name())
 }
 
 fn refused(error: CliError) -> Refusal {

@@ -127,6 +127,17 @@ fn a_host_that_packs_says_how_far_it_is() {
 }
 
 #[test]
+fn what_was_packed_is_not_what_was_moved() {
+    let mut play = Play::plain("packed", Verbosity::Normal);
+    play.at(0.0, &started(TaskName::CreateTorrent, &["seed"]));
+    let (host, what) = ("seed".into(), "packing");
+    play.at(0.5, &Event::Progress { host, what, bytes: 10 << 20, total: 10 << 20 });
+    play.at(0.6, &ended("seed", Outcome::Ok(String::new()), 0.6));
+    play.at(0.6, &Event::TaskEnded);
+    assert_eq!(play.talk(), "create_torrent: 1 ok in 0.6s\n");
+}
+
+#[test]
 fn many_hosts_with_the_same_reason_are_one_line_with_their_names() {
     let hosts: Vec<String> = (1..=30).map(|number| format!("web{number:02}")).collect();
     let names: Vec<_> = hosts.iter().map(String::as_str).collect();

@@ -189,7 +189,7 @@ fn output_options() -> [Arg; 6] {
         Arg::new("color")
             .long("color")
             .value_name("WHEN")
-            .value_parser(["auto", "always", "never"])
+            .value_parser(parse_color)
             .help("Colours: auto, always or never [auto; never if NO_COLOR is set]"),
         flag("quiet", Some('q'), "quiet").conflicts_with("verbose").help("Only failures"),
         flag("verbose", Some('v'), "verbose").help("Each step of each host"),
@@ -205,6 +205,15 @@ fn flag(name: &'static str, short: Option<char>, long: &'static str) -> Arg {
 fn parse_forks(text: &str) -> Result<u16, String> {
     let forks = text.parse().ok().filter(|forks| (1..=1000).contains(forks));
     forks.ok_or_else(|| "it is no number from 1 to 1000".to_owned())
+}
+
+fn parse_color(text: &str) -> Result<Color, String> {
+    match text {
+        "auto" => Ok(Color::Auto),
+        "always" => Ok(Color::Always),
+        "never" => Ok(Color::Never),
+        _ => Err("it is not auto, always or never".to_owned()),
+    }
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
@@ -224,11 +233,7 @@ fn options(matches: &ArgMatches) -> Options {
         dry_run: matches.get_flag("dry_run"),
         accept_new_hosts: matches.get_flag("accept_new_hosts"),
         json: matches.get_flag("json"),
-        color: match matches.get_one::<String>("color").map(String::as_str) {
-            Some("always") => Color::Always,
-            Some("never") => Color::Never,
-            _ => Color::Auto,
-        },
+        color: matches.get_one("color").copied().unwrap_or(Color::Auto),
         verbosity: match (matches.get_flag("quiet"), matches.get_flag("verbose")) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
@@ -293,7 +298,6 @@ fn refused(error: &clap::Error) -> CliError {
                 .map(|long| format!("--{long}"));
             CliError::UnknownOption { typed, option }
         }
-        (ErrorKind::ArgumentConflict, _) => CliError::Conflict("-q", "-v"),
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();

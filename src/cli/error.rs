@@ -74,9 +74,6 @@ pub enum CliError {
     /// Anything else that clap refuses.
     #[error("{0}")]
     Option(String),
-    /// Two options that exclude each other.
-    #[error("{0} and {1} exclude each other")]
-    Conflict(&'static str, &'static str),
 }
 
 impl CliError {
@@ -106,7 +103,7 @@ impl CliError {
                 }
             }
             Self::Option(_) => "murder --help explains the options".into(),
-            Self::Twice { .. } | Self::Value { .. } | Self::Conflict(..) => return None,
+            Self::Twice { .. } | Self::Value { .. } => return None,
         })
     }
 }

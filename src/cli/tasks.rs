@@ -124,8 +124,8 @@ pub const TASKS: &[TaskSpec] = &[
         name: TaskName::CreateTorrent,
         on: On::Seeder,
         summary: "pack a path of the seeder and make its torrent",
-        help: "Writes TAG.tgz and TAG.tgz.torrent on the seeder and fetches the torrent into the \
-               current folder. Sockets, pipes and devices in the tree are errors, and so is a file \
+        help: "Writes TAG.tgz and TAG.tgz.torrent on the seeder and fetches the torrent to this \
+               machine, into murder/torrents in the state folder. Sockets, pipes and devices in the tree are errors, and so is a file \
                that changes while it is read.",
         keys: &[
             keys::TAG,
@@ -140,7 +140,8 @@ pub const TASKS: &[TaskSpec] = &[
         name: TaskName::DownloadTorrent,
         on: On::Seeder,
         summary: "fetch the torrent from the seeder again",
-        help: "Writes TAG.tgz.torrent into the current folder.",
+        help: "Writes TAG.tgz.torrent into murder/torrents in the state folder of this machine \
+               ($XDG_STATE_HOME, else ~/.local/state).",
         keys: &[keys::TAG, keys::TEMP_PATH],
     },
     TaskSpec {

@@ -125,6 +125,7 @@ pub struct TaskState {
     total: u64,
     rate: Rate,
     has_inner: bool,
+    merged_bytes: u64,
 }
 
 impl TaskState {
@@ -139,6 +140,7 @@ impl TaskState {
             total: 0,
             rate: Rate::new(),
             has_inner: false,
+            merged_bytes: 0,
         };
         for host in hosts {
             task.index(host);
@@ -174,6 +176,12 @@ impl TaskState {
     /// Bytes that all hosts together have.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Of these, bytes of the archive: what else is worked through, such as a tree that is being
+    /// packed, does not count.
+    pub fn archive_bytes(&self) -> u64 {
+        if self.moves_archive() { self.bytes } else { self.merged_bytes }
     }
 
     /// Bytes that all hosts together will have, without those that will not get there.
@@ -259,7 +267,7 @@ impl TaskState {
     pub(super) fn merge(&mut self, inner: &Self) {
         self.has_inner = true;
         if inner.moves_archive() {
-            self.bytes = inner.bytes;
+            self.merged_bytes += inner.bytes;
         }
         for result in inner.hosts.iter().filter_map(HostState::result) {
             let index = self.index(&result.host);

@@ -86,7 +86,7 @@ impl Summary {
             failed: 0,
             unreachable: 0,
             skipped: 0,
-            bytes: task.bytes(),
+            bytes: task.archive_bytes(),
             elapsed: now.saturating_sub(task.started()),
             times: None,
             seeder_copies: archive
