@@ -15,7 +15,7 @@ use crate::inventory::{Host, Inventory};
 use crate::limit::Pattern;
 use crate::report::{Event, GoesOn, Refusal, Reporter};
 use crate::settings::{Settings, Task, TaskName};
-use crate::ssh::{CallError, ConnectOptions, Connection, Connector, Unreachable};
+use crate::ssh::{ConnectOptions, Connection, Connector, Unreachable};
 
 /// Who does what in this run.
 #[derive(Clone, Debug)]
@@ -89,6 +89,15 @@ pub(super) enum Stop {
     Interrupted,
 }
 
+/// Where the hosts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Wherever the inventory says.
+    Fleet,
+    /// In a folder of ours, and nothing of them outlives us.
+    ThisMachine,
+}
+
 /// Every task's surroundings. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
@@ -97,6 +106,7 @@ pub(super) struct Context {
     pub(super) reporter: Reporter,
     pub(super) agents: Arc<Agents>,
     pub(super) interrupt: Interrupt,
+    place: Place,
     connector: Arc<Connector>,
 }
 
@@ -106,6 +116,7 @@ impl Context {
         cast: Cast,
         reporter: &Reporter,
         interrupt: Interrupt,
+        place: Place,
     ) -> std::io::Result<Self> {
         let connector = Connector::new(ConnectOptions {
             timeout: settings.timeout.min(CONNECT_TIMEOUT),
@@ -117,6 +128,7 @@ impl Context {
             reporter: reporter.clone(),
             agents: Arc::new(Agents::of_environment()),
             interrupt,
+            place,
             connector: Arc::new(connector),
         })
     }
@@ -141,7 +153,7 @@ impl Context {
         connection: &Connection,
         request: &V,
     ) -> Result<V::Reply, Failure> {
-        connection.call(request).await.map_err(|error| self.at_tracker(tracker_failure(error)))
+        connection.call(request).await.map_err(|error| self.at_tracker(error.failure()))
     }
 
     /// Says that a failure is the tracker's.
@@ -224,14 +236,13 @@ impl Context {
     }
 
     pub(super) fn interrupted(&self, goes_on: GoesOn) -> Stop {
+        let goes_on = match self.place {
+            Place::Fleet => goes_on,
+            Place::ThisMachine => GoesOn::Nothing,
+        };
         self.reporter.emit(Event::Interrupted(goes_on));
         Stop::Interrupted
     }
-}
-
-/// A tracker without an agent, or with one that does not run, has a remedy of its own.
-fn tracker_failure(error: CallError) -> Failure {
-    error.failure()
 }
 
 /// Words for verbs that stop things: what was stopped, or that there was nothing to stop.

@@ -2,6 +2,7 @@
 //! thing. Tasks emit events and return a value; they never print.
 
 mod context;
+mod demo;
 mod distribute;
 mod distribute_files;
 mod follow;
@@ -25,7 +26,7 @@ use crate::inventory::Inventory;
 use crate::plan::Plan;
 use crate::report::{Event, Refusal, Reporter};
 use crate::settings::{Settings, Task, TaskName};
-use context::{Cast, Context, Stop};
+use context::{Cast, Context, Place, Stop};
 use interrupt::Interrupt;
 
 /// Carries a task out, which has to happen on a tokio runtime with IO and time. Only `demo` takes
@@ -40,13 +41,16 @@ pub async fn run(
     reporter: &Reporter,
 ) -> Result<Exit, Refusal> {
     let interrupt = Interrupt::listen().map_err(here)?;
+    if let Task::Demo(demo) = &settings.task {
+        return demo::run(settings, demo, reporter, interrupt).await;
+    }
     let Some(inventory) = inventory else { return Err(no_inventory()) };
     let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
     if settings.task == Task::Inventory {
         reporter.emit(Event::Data(inventory::data(inventory, &cast)));
         return Ok(Exit::Ok);
     }
-    let context = Context::new(settings, cast, reporter, interrupt).map_err(here)?;
+    let context = Context::new(settings, cast, reporter, interrupt, Place::Fleet).map_err(here)?;
     match carry_out(&context).await {
         Ok(results) => {
             let bad = results.iter().filter(|result| result.outcome.failure().is_some()).count();

@@ -76,7 +76,6 @@ async fn pack(context: Context, create: Create, host: Arc<Host>) -> Job<TorrentS
             }),
         }
     };
-    context.reporter.emit(Event::Archive { bytes: made.archive_bytes, run: None });
     let mut detail = summary(&made);
     if !create.do_not_download_torrent {
         let path = keep(&create.tag, &torrent.0)?;

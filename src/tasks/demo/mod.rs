@@ -1,0 +1,135 @@
+//! `demo`: the whole job on this machine, with the very tasks that serve a real fleet.
+
+mod compare;
+mod site;
+mod tree;
+
+use std::time::Instant;
+
+use murder_protocol::{Blame, Failure};
+
+use super::context::{Cast, Context, Place};
+use super::distribute;
+use super::interrupt::Interrupt;
+use crate::exit::Exit;
+use crate::fleet::{HostResult, Outcome};
+use crate::inventory::Inventory;
+use crate::report::{Event, GoesOn, Refusal, Reporter, units};
+use crate::settings::{Create, Demo, Distribute, Peer, Settings, Task};
+use site::Site;
+
+/// Runs it. Whatever it made and started is gone afterwards, after Ctrl-C too.
+pub(super) async fn run(
+    settings: &Settings,
+    demo: &Demo,
+    reporter: &Reporter,
+    interrupt: Interrupt,
+) -> Result<Exit, Refusal> {
+    let site = Site::new(demo.hosts).map_err(|error| refused(&error))?;
+    let note = |text: String| reporter.emit(Event::Note(text));
+    note(format!(
+        "a tracker, a seeder and {} run on {} to {}, in {}",
+        units::hosts(demo.hosts),
+        site.first_address(),
+        site.last_address(),
+        site.folder().display()
+    ));
+    let made = {
+        let (files, size) = (site.files(), demo.size);
+        let work = tokio::task::spawn_blocking(move || tree::make(&files, size));
+        tokio::select! {
+            made = work => made.map_err(|error| refused(&error))?,
+            () = interrupt.wait() => {
+                reporter.emit(Event::Interrupted(GoesOn::Nothing));
+                return Ok(Exit::Interrupted);
+            }
+        }
+    };
+    let made = made.map_err(|error| refused(&error))?;
+    note(format!("made a tree of {made} entries and {}", units::bytes(demo.size)));
+    let settings = settings_of(settings, &site);
+    let inventory = Inventory::parse(site.inventory().as_bytes(), "the demo's inventory", &[])
+        .map_err(|error| Refusal::new(&error, None))?;
+    let cast = Cast::of(&inventory, None, &settings.task)?;
+    let context = Context::new(&settings, cast, reporter, interrupt, Place::ThisMachine)
+        .map_err(|error| refused(&error))?;
+    let Task::Distribute(job) = &settings.task else { return Ok(Exit::Refused) };
+    // The trees are compared before the job counts as done, so that its results are the demo's.
+    let began = Instant::now();
+    let Ok(mut results) = distribute::run(&context, job).await else {
+        return Ok(Exit::Interrupted);
+    };
+    note(format!("distributed it in {}", units::duration(began.elapsed())));
+    compare_all(&context, &site, &mut results).await;
+    let bad = results.iter().filter(|result| result.outcome.failure().is_some()).count();
+    let exit = Exit::of(bad, results.len(), None);
+    note(format!("removes {} and ends what runs there", site.folder().display()));
+    // The agents take a moment to end.
+    let _ = tokio::task::spawn_blocking(move || drop(site)).await;
+    Ok(exit)
+}
+
+async fn compare_all(context: &Context, site: &Site, results: &mut [HostResult]) {
+    let mut same = 0;
+    for result in results.iter_mut().filter(|result| site.is_peer(&result.host)) {
+        if result.outcome.failure().is_some() {
+            continue;
+        }
+        let (files, tree) = (site.files(), site.tree(&result.host));
+        let compared = tokio::task::spawn_blocking(move || compare::compare(&files, &tree)).await;
+        let difference = match compared {
+            Ok(Ok(())) => {
+                same += 1;
+                continue;
+            }
+            Ok(Err(difference)) => difference.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let text = format!("{}: the tree differs: {difference}", result.host);
+        context.reporter.emit(Event::Warning(text.clone()));
+        result.outcome = Outcome::Failed(Failure::new(Blame::Bug, text));
+    }
+    let text = match same {
+        1 => "compared 1 tree with the seeder's: names, modes, times and contents are the same"
+            .to_owned(),
+        n => format!(
+            "compared {n} trees with the seeder's: names, modes, times and contents are the same"
+        ),
+    };
+    if same > 0 {
+        context.reporter.emit(Event::Note(text));
+    }
+}
+
+fn settings_of(settings: &Settings, site: &Site) -> Settings {
+    let tag: murder_protocol::Tag = TAG.parse().expect("the demo's tag is one");
+    let create = Create {
+        tag: tag.clone(),
+        files_path: Some(site.files().to_string_lossy().into_owned()),
+        path_is_file: false,
+        do_not_download_torrent: true,
+        exclude: Vec::new(),
+        temp_path: None,
+    };
+    let peer = Peer {
+        tag,
+        destination_path: None,
+        no_tag_directory: false,
+        path_is_file: false,
+        unsafe_please_delete: false,
+        keep_owner: false,
+        temp_path: None,
+    };
+    Settings {
+        task: Task::Distribute(Distribute { create, peer }),
+        limit: None,
+        ..settings.clone()
+    }
+}
+
+fn refused(error: &dyn std::error::Error) -> Refusal {
+    Refusal::new(error, Some("the demo needs Linux, and room for its trees in $TMPDIR".into()))
+}
+
+/// The demo's tag.
+const TAG: &str = "demo";
