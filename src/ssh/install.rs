@@ -6,6 +6,7 @@
 //! the scripts in single quotes, which csh and fish take literally only without a single quote,
 //! `!`, backslash or line feed in them; a test holds the scripts to that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{Hello, HelloReply, Verb as _};
@@ -63,6 +64,16 @@ impl Connection {
         tried?;
         activated?;
         Ok(Installed::Pushed(bytes.len() as u64))
+    }
+
+    /// The agent that fits the host.
+    ///
+    /// # Errors
+    ///
+    /// None does, or the host can't run `/bin/sh`.
+    pub async fn fitting_agent(&self, agents: &Agents) -> Result<Arc<Agent>, Failure> {
+        let machine = Machine::of(&self.run(Stage::Look, &[], &[]).await?);
+        agents.for_machine(&machine.uname)
     }
 
     /// Lets the new agent say who it is.
@@ -212,7 +223,7 @@ const LOOK: &str = "LC_ALL=C; export LC_ALL; echo murder-uname `uname -sm`; \
 
 /// `$2` says how the agent on stdin is packed.
 const UPLOAD: &str = "LC_ALL=C; export LC_ALL; umask 077; mkdir -p \"$1/bin\" || exit 40; \
-    chmod 700 \"$1\"; cd \"$1/bin\" || exit 40; n=.new.$$; \
+    cd \"$1/bin\" || exit 40; n=.new.$$; \
     if test \"$2\" = gzip; then gzip -dc >$n; else cat >$n; fi \
     || { rm -f $n; exit 41; }; chmod 700 $n || exit 42; echo murder-new $$";
 

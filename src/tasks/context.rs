@@ -49,7 +49,11 @@ impl Cast {
                 let selected = pattern.select(inventory).map_err(refused)?;
                 let named: BTreeSet<usize> = selected.intersection(&with_role).copied().collect();
                 let peers = match task {
-                    Task::Status(_) | Task::Logs(_) | Task::Uninstall | Task::Inventory => {
+                    Task::Status(_)
+                    | Task::Logs(_)
+                    | Task::Doctor(_)
+                    | Task::Uninstall
+                    | Task::Inventory => {
                         roles.peers.iter().copied().filter(|id| named.contains(id)).collect()
                     }
                     _ => pattern.peers(inventory).map_err(refused)?,
@@ -187,22 +191,51 @@ impl Context {
         Fut: Future<Output = Job<T>> + Send + 'static,
     {
         self.task_started(task, &hosts);
+        let reporter = self.reporter.clone();
+        let each = |end: &Ended<T>| reporter.emit(Event::HostEnded(end.result.clone()));
+        let ends = self.each_end(hosts, limits, job, each).await?;
+        self.reporter.emit(Event::TaskEnded);
+        Ok(ends)
+    }
+
+    /// Does one thing on some hosts, as a part of a task that reports for itself.
+    pub(super) async fn gather<T, F, Fut>(
+        &self,
+        hosts: Vec<Arc<Host>>,
+        limits: Limits,
+        job: F,
+    ) -> Result<Vec<Ended<T>>, Stop>
+    where
+        T: Send + 'static,
+        F: FnMut(Arc<Host>) -> Fut,
+        Fut: Future<Output = Job<T>> + Send + 'static,
+    {
+        self.each_end(hosts, limits, job, |_| ()).await
+    }
+
+    async fn each_end<T, F, Fut>(
+        &self,
+        hosts: Vec<Arc<Host>>,
+        limits: Limits,
+        job: F,
+        mut each: impl FnMut(&Ended<T>),
+    ) -> Result<Vec<Ended<T>>, Stop>
+    where
+        T: Send + 'static,
+        F: FnMut(Arc<Host>) -> Fut,
+        Fut: Future<Output = Job<T>> + Send + 'static,
+    {
         let mut fan_out = FanOut::new(hosts, limits, job);
         let mut ends = Vec::new();
         loop {
-            tokio::select! {
-                end = fan_out.next() => match end {
-                    Some(end) => {
-                        self.reporter.emit(Event::HostEnded(end.result.clone()));
-                        ends.push(end);
-                    }
-                    None => break,
-                },
+            let end = tokio::select! {
+                end = fan_out.next() => end,
                 () = self.interrupt.wait() => return Err(self.interrupted(GoesOn::Nothing)),
-            }
+            };
+            let Some(end) = end else { return Ok(ends) };
+            each(&end);
+            ends.push(end);
         }
-        self.reporter.emit(Event::TaskEnded);
-        Ok(ends)
     }
 
     /// Asks each of some hosts for the same thing.

@@ -5,6 +5,7 @@ mod context;
 mod demo;
 mod distribute;
 mod distribute_files;
+mod doctor;
 mod follow;
 mod interrupt;
 mod inventory;
@@ -116,6 +117,7 @@ async fn carry_out(context: &Context) -> Result<Vec<HostResult>, Stop> {
         Task::Attach(wanted) => peer::attach(context, wanted).await,
         Task::Logs(wanted) => status::logs(context, wanted).await.map(results),
         Task::Uninstall => uninstall::run(context).await.map(results),
+        Task::Doctor(doctor) => doctor::run(context, doctor).await,
         // These need no host.
         _ => Ok(Vec::new()),
     }
