@@ -9,7 +9,7 @@ use murder_swarm::metainfo::Metainfo;
 use crate::home::{Home, parse_role_name};
 
 /// The tag's files in the folder, whether they are there or not: archive, torrent and partial
-/// state, each also as it is while it is written.
+/// data, each also as it is while it is written.
 pub fn files_of(folder: &Path, tag: &Tag) -> Vec<PathBuf> {
     let names = ENDS.iter().flat_map(|end| [format!("{tag}{end}"), format!("{tag}{end}.new")]);
     names.map(|name| folder.join(name)).collect()
@@ -53,7 +53,7 @@ fn names(folder: &Path) -> Vec<String> {
     entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-const ENDS: [&str; 4] = [".tgz", ".tgz.torrent", ".tgz.partial", ".tgz.partial.state"];
+const ENDS: [&str; 3] = [".tgz", ".tgz.torrent", ".tgz.partial"];
 
 #[cfg(test)]
 mod tests {
