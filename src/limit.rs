@@ -7,7 +7,7 @@ use std::io;
 
 use regex::Regex;
 
-use crate::inventory::{Inventory, nearest};
+use crate::inventory::{Inventory, did_you_mean, nearest};
 
 /// What was typed after `--limit`, understood but not yet looked up.
 ///
@@ -308,10 +308,6 @@ fn glob(text: &str) -> String {
 
 fn read(file: &str) -> Result<String, LimitError> {
     fs::read_to_string(file).map_err(|source| LimitError::File { file: file.to_owned(), source })
-}
-
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"))
 }
 
 #[cfg(test)]

@@ -238,7 +238,8 @@ pub(crate) fn nearest<S: AsRef<str>>(
         .map(|(_, name)| name.as_ref().to_owned())
 }
 
-fn did_you_mean(nearest: &Option<String>) -> String {
+/// The end of a message about a mistyped word.
+pub(crate) fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"))
 }
 

@@ -24,7 +24,7 @@ pub(super) fn resolve(
 ) -> Result<Resolved, InventoryError> {
     let overrides = command_line(overrides, graph.hosts.len())?;
     let depths = depths(&graph)?;
-    let mut families = Families { graph: &graph, depths: &depths, known: HashMap::new() };
+    let mut families = Families { graph: &graph, depths: &depths, known: HashMap::new(), size: 0 };
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); graph.groups.len()];
     let mut hosts = Vec::with_capacity(graph.hosts.len());
     for (id, draft) in graph.hosts.iter().enumerate() {
@@ -101,7 +101,13 @@ struct Families<'a> {
     graph: &'a Graph,
     depths: &'a [usize],
     known: HashMap<Vec<GroupId>, Arc<Family>>,
+    /// Groups and variables in `known`.
+    size: usize,
 }
+
+/// Groups and variables that all families may have together, so that a hostile inventory, in which
+/// each host has groups of its own below very many, ends in a message and not in swap.
+const LARGEST: usize = 4_000_000;
 
 /// A host's groups, direct and inherited, and what they say.
 struct Family {
@@ -126,6 +132,10 @@ impl Families<'_> {
             }
         }
         vars.extend(overrides.clone());
+        self.size += groups.len() + vars.len();
+        if self.size > LARGEST {
+            return Err(InventoryError::whole(&self.graph.file, Problem::TooMuch));
+        }
         let family = Arc::new(Family { groups, vars: Arc::new(vars) });
         self.known.insert(key, Arc::clone(&family));
         Ok(family)
