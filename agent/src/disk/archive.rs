@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use murder_swarm::Lengths;
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
+use rustix::io::Errno;
 
 use super::DiskError;
 
@@ -52,8 +53,10 @@ impl Archive {
             .mode(0o600)
             .open(path)
             .map_err(open)?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|errno| open(errno.into()))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(DiskError::InUse { path: path.to_owned() }),
+            locked => locked.map_err(|errno| open(errno.into()))?,
+        }
         let before = file.metadata().map_err(open)?.len();
         if before > lengths.total() {
             file.set_len(lengths.total()).map_err(open)?;
@@ -93,7 +96,7 @@ impl Archive {
             let count = rest.len().min(VECTORS);
             let written = match rustix::io::pwritev(&self.file, &rest[..count], at) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                Err(rustix::io::Errno::INTR) => continue,
+                Err(Errno::INTR) => continue,
                 other => other.map_err(io::Error::from),
             }
             .map_err(|source| DiskError::Write {
@@ -114,10 +117,15 @@ impl Archive {
         let _ = rustix::fs::fadvise(&self.file, offset, len, Advice::WillNeed);
     }
 
-    /// Syncs a partial file that holds every piece and gives it its final name.
-    pub fn finish(&self, name: &Path) -> Result<(), DiskError> {
+    /// Waits until all that was written is safe on the disk.
+    pub fn sync(&self) -> Result<(), DiskError> {
+        let path = self.path.clone();
+        self.file.sync_all().map_err(|source| DiskError::Finish { path, source })
+    }
+
+    /// Gives a partial file that holds every piece, synced, its final name.
+    pub fn rename(&self, name: &Path) -> Result<(), DiskError> {
         let finish = |source| DiskError::Finish { path: name.to_owned(), source };
-        self.file.sync_all().map_err(finish)?;
         std::fs::rename(&self.path, name).map_err(finish)?;
         let folder = name.parent().unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(finish)
@@ -127,11 +135,11 @@ impl Archive {
 /// Reserves blocks where the file system can, else just the length.
 fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
             let space = rustix::fs::fstatvfs(file)?;
             let there = rustix::fs::fstat(file)?.st_blocks.cast_unsigned() * STAT_BLOCK;
             if space.f_bavail.saturating_mul(space.f_frsize) + there < bytes {
-                return Err(rustix::io::Errno::NOSPC.into());
+                return Err(Errno::NOSPC.into());
             }
             file.set_len(bytes)
         }
@@ -179,7 +187,8 @@ mod tests {
         let (path, name) = (folder.path().join("v1.tgz.part"), folder.path().join("v1.tgz"));
         let (archive, _) = Archive::open_partial(&path, lengths()).unwrap();
         archive.write(4096, &[vec![1; 3000], vec![2; 1096]]).unwrap();
-        archive.finish(&name).unwrap();
+        archive.sync().unwrap();
+        archive.rename(&name).unwrap();
         let bytes = std::fs::read(&name).unwrap();
         assert_eq!((bytes[4095], bytes[4096], bytes[7096], bytes[8192]), (0, 1, 2, 0));
         assert!(!path.exists());
@@ -191,7 +200,7 @@ mod tests {
         let path = folder.path().join("v1.tgz.part");
         let (_held, _) = Archive::open_partial(&path, lengths()).unwrap();
         let error = Archive::open_partial(&path, lengths()).unwrap_err();
-        assert!(matches!(error, DiskError::Open { .. }), "{error:?}");
+        assert_eq!(error.to_string(), format!("another process is filling {}", path.display()));
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub enum DiskError {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody else works on the same partial file.
+    #[error("another process is filling {}", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no room for the whole archive.
     #[error("no room for the {bytes} bytes of {}", path.display())]
     Room {
@@ -80,7 +86,7 @@ pub enum DiskError {
 impl Blamed for DiskError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Mismatch { .. } | Self::Length { .. } => Blame::Operator,
+            Self::InUse { .. } | Self::Mismatch { .. } | Self::Length { .. } => Blame::Operator,
             _ => Blame::Host,
         }
     }
@@ -90,6 +96,7 @@ impl Blamed for DiskError {
             Self::Mismatch { .. } | Self::Length { .. } => {
                 "run create_torrent again, the archive was changed since".to_owned()
             }
+            Self::InUse { .. } => "wait for it, or give each of them a temp_path".to_owned(),
             Self::Open { path, source }
             | Self::Room { path, source, .. }
             | Self::Read { path, source, .. }

@@ -1,5 +1,6 @@
 //! The work of a peer that blocks: hashing what is there, and putting the tree in place.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -131,10 +132,28 @@ fn check(
 }
 
 impl Place {
+    /// Syncs the archive while it is unpacked, and commits the tree when both are done.
     fn run(self) -> Result<Placed, Failure> {
+        let source = match self.named {
+            Named::Finally => &self.names.archive,
+            Named::Partial => &self.names.partial,
+        };
+        let staging = std::thread::scope(|scope| {
+            let syncing = scope.spawn(|| self.archive.sync());
+            let staging = self.unpack(source)?;
+            match syncing.join() {
+                Ok(synced) => synced.map_err(|error| error.failure())?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+            Ok(staging)
+        })?;
         if self.named == Named::Partial {
-            self.archive.finish(&self.names.archive).map_err(|error| error.failure())?;
+            self.archive.rename(&self.names.archive).map_err(|error| error.failure())?;
         }
+        self.placement.commit(staging).map_err(|error| error.failure())
+    }
+
+    fn unpack(&self, source: &Path) -> Result<Staging, Failure> {
         let staging = self.placement.stage().map_err(|error| error.failure())?;
         let path = staging.path().to_owned();
         let limits = Limits {
@@ -144,10 +163,8 @@ impl Place {
         };
         let mut staging = Some(staging);
         let mut progress = |_| self.give_up_if_told(&mut staging);
-        unpack(&self.names.archive, &path, limits, &mut progress)
-            .map_err(|error| error.failure())?;
-        let staging = staging.expect("whoever takes the staging folder does not come back");
-        self.placement.commit(staging).map_err(|error| error.failure())
+        unpack(source, &path, limits, &mut progress).map_err(|error| error.failure())?;
+        Ok(staging.expect("whoever takes the staging folder does not come back"))
     }
 
     /// Once the peer is told to stop, nothing may appear at the destination any more and nothing
