@@ -119,6 +119,8 @@ pub(super) struct Upload {
     pub(super) asked: bool,
     /// Since when it may ask.
     pub(super) since: Time,
+    /// Bytes that it was given in this turn.
+    pub(super) given: u64,
     /// When its last turn ended.
     pub(super) last_turn: Option<Time>,
     /// The last block that was handed over did not end its piece.
@@ -189,7 +191,8 @@ impl Conn {
     /// Bytes that the shell should have to send: what leaves while it reports and gets more.
     pub(super) fn send_ahead(&self, config: &Config, now: Time) -> u64 {
         let bytes = self.up.rate.per_second(now) / SEND_AHEAD_PART;
-        bytes.clamp(u64::from(self.block), config.send_ahead.max(self.block).into())
+        let least = self.block.max(LEAST_SEND_AHEAD);
+        bytes.clamp(least.into(), config.send_ahead.max(least).into())
     }
 
     /// What a slow peer was asked for can not soon be asked of another, so it is less.
@@ -251,6 +254,7 @@ impl Upload {
             handed_bytes: 0,
             asked: false,
             since: now,
+            given: 0,
             last_turn: None,
             mid_piece: false,
             gifts: Vec::new(),
@@ -264,6 +268,8 @@ impl Upload {
 const REQUESTS: usize = 250;
 /// How much is asked for beyond the time that an answer takes: some scheduling on either side.
 const AHEAD: Duration = Duration::from_millis(50);
+/// Blocks of 16 KiB one at a time would cost a turn of the shell each.
+const LEAST_SEND_AHEAD: u32 = 64 * 1024;
 /// The shell has the bytes of this part of a second.
 const SEND_AHEAD_PART: u64 = 25;
 /// A latency above this is a queue, and asking for more would only lengthen it.

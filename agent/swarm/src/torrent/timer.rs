@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::conn::{Conn, Gate, Interest};
 use super::{ConnId, Deadline, DisconnectReason, Torrent, Wait, say};
 use crate::Time;
+use crate::limit::Sources;
 use crate::wire::Message;
 
 /// When to look next. One clock for everything: a deadline per request would be as many timers as
@@ -217,11 +218,22 @@ impl Torrent {
             conn.wanted > 0 && (conn.down.interest == Interest::Declined || !conn.is_source())
         });
         if sources >= self.limit.allowed() && more {
-            self.limit.observe(now, self.downloaded.per_second(now));
+            self.limit.observe(now, self.downloaded.per_second(now), self.evenness(now));
             self.pending.interest = true;
         }
         if sources > self.limit.allowed() {
             self.drain_one(now, NOBODY);
+        }
+    }
+
+    fn evenness(&self, now: Time) -> Sources {
+        let settled = |conn: &&Conn| conn.is_source() && now.since(conn.down.since) >= SETTLED;
+        let sources = self.conns.values().filter(settled);
+        let rates = sources.map(|conn| conn.down.rate.per_second(now)).collect::<Vec<_>>();
+        let (least, most) = (rates.iter().min(), rates.iter().max());
+        match (least, most) {
+            (Some(least), Some(most)) if least.saturating_mul(3) < *most => Sources::Uneven,
+            _ => Sources::Even,
         }
     }
 
@@ -239,6 +251,8 @@ impl Torrent {
 
 /// No connection has this id: there are not so many in a torrent's life.
 const NOBODY: ConnId = ConnId(u32::MAX);
+/// A source is not compared with others before that: its rate is one of a whole second.
+const SETTLED: Duration = Duration::from_millis(1500);
 /// How often transfers are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How long after one call for peers comes the next.

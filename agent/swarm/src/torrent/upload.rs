@@ -82,7 +82,7 @@ impl Torrent {
         }
         self.pump(now, id);
         let Some(conn) = self.conns.get(&id) else { return };
-        self.pending.turns |= turn(conn, &self.config, now) == Turn::Over;
+        self.pending.turns |= turn(conn, &self.config, self.lengths.total(), now) == Turn::Over;
     }
 
     /// Decides whose turn it is.
@@ -106,7 +106,7 @@ impl Torrent {
             .map(|conn| choker::Served {
                 id: conn.id,
                 since: conn.up.since,
-                turn: turn(conn, &self.config, now),
+                turn: turn(conn, &self.config, self.lengths.total(), now),
             })
             .collect();
         let changes = choker::decide(&mut waiting, &served, self.config.upload_slots);
@@ -125,6 +125,7 @@ impl Torrent {
         conn.up.since = now;
         conn.up.moved = now;
         conn.up.mid_piece = false;
+        conn.up.given = 0;
         // The suggestions come first, so that nothing else is asked for meanwhile.
         self.give(now, id);
         if let Some(conn) = self.conns.get_mut(&id) {
@@ -171,6 +172,7 @@ impl Torrent {
             && let Some(block) = conn.up.queue.pop_front()
         {
             conn.up.mid_piece = block.begin + block.len < self.lengths.size(block.piece);
+            conn.up.given += u64::from(block.len);
             conn.up.handed.push_back(block);
             conn.up.handed_bytes += u64::from(block.len);
             self.outputs.push_back(Output::SendBlock { conn: id, block });
@@ -205,7 +207,10 @@ impl Torrent {
         if !conn.speaks.fast() {
             return;
         }
-        while conn.up.gifts.iter().filter(|gift| gift.asked == 0).count() < GIFTS_AHEAD {
+        let ahead =
+            conn.up.rate.per_second(now) / GIFTS_PART / u64::from(self.lengths.piece_length());
+        let ahead = (ahead as usize + 1).clamp(GIFTS_AHEAD, MOST_GIFTS_AHEAD);
+        while conn.up.gifts.iter().filter(|gift| gift.asked == 0).count() < ahead {
             let given = &conn.up.gifts;
             let next = giver.give(&conn.have, |piece| given.iter().any(|gift| gift.piece == piece));
             let Some(piece) = next else { break };
@@ -215,7 +220,7 @@ impl Torrent {
     }
 }
 
-fn turn(conn: &Conn, config: &Config, now: Time) -> Turn {
+fn turn(conn: &Conn, config: &Config, total: u64, now: Time) -> Turn {
     let held = now.since(conn.up.since);
     let idle = conn.up.queue.is_empty() && conn.up.handed.is_empty();
     if !conn.up.asked {
@@ -224,12 +229,19 @@ fn turn(conn: &Conn, config: &Config, now: Time) -> Turn {
     if idle && now.since(conn.up.moved) >= IDLE {
         return Turn::Unused;
     }
-    let over = held >= config.slot_time_max || held >= config.slot_time && !conn.up.mid_piece;
+    let enough = held >= config.slot_time || conn.up.given >= total / TURN_PART;
+    let over = held >= config.slot_time_max || enough && !conn.up.mid_piece;
     if over { Turn::Over } else { Turn::Running }
 }
 
 /// Suggestions that a peer has not followed yet: one to go on with, one in reserve.
 const GIFTS_AHEAD: usize = 2;
+/// Where the way is long, what is sent in this part of a second: the time until it is followed.
+const GIFTS_PART: u64 = 8;
+/// As many as our agents remember.
+const MOST_GIFTS_AHEAD: usize = 16;
+/// A turn is over with this part of the torrent.
+const TURN_PART: u64 = 16;
 /// How long a peer may hold a slot without asking for anything while others wait: the way there
 /// and back, with full queues on it.
 const IDLE: std::time::Duration = std::time::Duration::from_millis(300);
