@@ -59,7 +59,7 @@ impl Swarm {
         self.note(expires, announce);
         let (mut told, want) = match announce.want {
             Want::UpTo(most) => self.known_first(&announce.peer_id, bounded(most)),
-            Want::Fresh(most) => (Vec::new(), bounded(most).min(handout::ENOUGH)),
+            Want::Fresh(most) => (Vec::new(), bounded(most).min(handout::FIRST)),
         };
         told.extend(self.draw(&announce.peer_id, want, chance));
         told.iter().filter_map(|id| self.entry(id)).collect()
