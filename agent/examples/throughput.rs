@@ -18,6 +18,7 @@ use murder_swarm::torrent::Config;
 use murder_swarm::wire::PeerId;
 use murder_swarm::{Lengths, PieceSet};
 use sha1::{Digest as _, Sha1};
+use tokio::sync::mpsc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -137,14 +138,8 @@ async fn take_part(folder: &Path, number: u8) -> Outcome<()> {
     let others = lines.next().ok_or("no addresses")??;
     let others: Vec<SocketAddr> = others.split_whitespace().flat_map(str::parse).collect();
     engine.candidates(others).await;
-    while number != 0 {
-        match events.recv().await.ok_or("the engine ended")? {
-            Event::Complete => break,
-            Event::Failed(error) => return Err(error.into()),
-            Event::WantPeers | Event::Note(_) => {}
-        }
-    }
     if number != 0 {
+        completed(&mut events).await?;
         println!("complete");
     }
     while lines.next().is_some() {}
@@ -158,6 +153,16 @@ async fn take_part(folder: &Path, number: u8) -> Outcome<()> {
         mib(progress.wasted),
     );
     Ok(())
+}
+
+async fn completed(events: &mut mpsc::UnboundedReceiver<Event>) -> Outcome<()> {
+    loop {
+        match events.recv().await.ok_or("the engine ended")? {
+            Event::Complete => return Ok(()),
+            Event::Failed(error) => return Err(error.into()),
+            Event::WantPeers | Event::Note(_) => {}
+        }
+    }
 }
 
 /// User and system time of this process (proc(5), fields 14 and 15, in ticks of 10 ms).
