@@ -229,6 +229,31 @@ distribute: 2 ok in 0.9s
 }
 
 #[test]
+fn the_times_of_a_task_of_tasks_are_those_of_the_peers() {
+    let mut play = Play::plain("nested-times", Verbosity::Normal);
+    play.at(0.0, &started(TaskName::Distribute, &["a", "b"]));
+    play.at(0.0, &started(TaskName::Peer, &["a", "b"]));
+    play.at(0.0, &Event::Archive { bytes: 48 << 20, run: None });
+    let reports = ["a", "b"].map(|host| report(host, Phase::Done, 48 << 20)).into();
+    play.at(0.1, &Event::Fleet(FleetEvent { reports, seeder_uploaded: 48 << 20 }));
+    play.at(2.0, &ended("a", Outcome::Ok(String::new()), 2.0));
+    play.at(3.0, &ended("b", Outcome::Ok(String::new()), 3.0));
+    play.at(3.0, &Event::TaskEnded);
+    play.at(4.0, &ended("a", Outcome::Ok(String::new()), 4.0));
+    play.at(4.0, &ended("b", Outcome::Ok(String::new()), 4.0));
+    play.at(4.0, &Event::TaskEnded);
+    assert_eq!(
+        play.talk(),
+        "peer: 2 ok in 3.0s
+distribute: 2 ok in 4.0s
+  hosts took   p50 2.0s, p95 3.0s, last 3.0s (b)
+  moved        96.0 MiB at 24.0 MiB/s over the fleet
+  seeder sent  1.00 times the archive of 48.0 MiB
+"
+    );
+}
+
+#[test]
 fn after_ctrl_c_one_is_told_how_to_follow_and_how_to_stop() {
     let event = Event::Interrupted(GoesOn::Peers("v1".parse().unwrap()));
     let mut play = Play::plain("interrupt", Verbosity::Normal);

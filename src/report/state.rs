@@ -126,6 +126,8 @@ pub struct TaskState {
     rate: Rate,
     has_inner: bool,
     merged_bytes: u64,
+    /// How long hosts took for the archive, if a task inside this one moved it.
+    merged_times: Vec<(Duration, String)>,
 }
 
 impl TaskState {
@@ -141,6 +143,7 @@ impl TaskState {
             rate: Rate::new(),
             has_inner: false,
             merged_bytes: 0,
+            merged_times: Vec::new(),
         };
         for host in hosts {
             task.index(host);
@@ -182,6 +185,17 @@ impl TaskState {
     /// packed, does not count.
     pub fn archive_bytes(&self) -> u64 {
         if self.moves_archive() { self.bytes } else { self.merged_bytes }
+    }
+
+    /// How long each host took that did it. In a task of tasks the one that moves the archive
+    /// counts, as the others have nothing to do with how hosts differ.
+    pub fn times(&self) -> Vec<(Duration, String)> {
+        if !self.merged_times.is_empty() {
+            return self.merged_times.clone();
+        }
+        let ok = |result: &&HostResult| matches!(result.outcome, Outcome::Ok(_));
+        let results = self.hosts.iter().filter_map(HostState::result).filter(ok);
+        results.map(|result| (result.elapsed, result.host.clone())).collect()
     }
 
     /// Bytes that all hosts together will have, without those that will not get there.
@@ -268,6 +282,7 @@ impl TaskState {
         self.has_inner = true;
         if inner.moves_archive() {
             self.merged_bytes += inner.bytes;
+            self.merged_times = inner.times();
         }
         for result in inner.hosts.iter().filter_map(HostState::result) {
             let index = self.index(&result.host);

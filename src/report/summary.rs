@@ -88,7 +88,7 @@ impl Summary {
             skipped: 0,
             bytes: task.archive_bytes(),
             elapsed: now.saturating_sub(task.started()),
-            times: None,
+            times: Times::of(task.times()),
             seeder_copies: archive
                 .filter(|archive| *archive > 0 && seeder_uploaded > 0)
                 .map(|archive| seeder_uploaded as f64 / archive as f64),
@@ -96,7 +96,6 @@ impl Summary {
             bad: Vec::new(),
             good: Vec::new(),
         };
-        let mut times = Vec::new();
         for result in task.hosts().iter().filter_map(HostState::result) {
             let host = || result.host.clone();
             match &result.outcome {
@@ -107,7 +106,6 @@ impl Summary {
                         detail: detail.clone(),
                         skipped: false,
                     });
-                    times.push((result.elapsed, result.host.as_str()));
                 }
                 Outcome::Skipped(why) => {
                     summary.skipped += 1;
@@ -125,7 +123,6 @@ impl Summary {
                 }
             }
         }
-        summary.times = Times::of(times);
         summary
     }
 
@@ -147,12 +144,12 @@ impl Summary {
 }
 
 impl Times {
-    fn of(mut times: Vec<(Duration, &str)>) -> Option<Self> {
+    fn of(mut times: Vec<(Duration, String)>) -> Option<Self> {
         times.sort();
-        let (max, last) = *times.last()?;
+        let (max, last) = times.last().cloned()?;
         // The nearest rank: the least time that so many of a hundred did not exceed.
         let percentile = |percent: usize| times[(times.len() * percent).div_ceil(100) - 1].0;
-        Some(Self { p50: percentile(50), p95: percentile(95), max, last: last.to_owned() })
+        Some(Self { p50: percentile(50), p95: percentile(95), max, last })
     }
 }
 
@@ -161,7 +158,7 @@ mod tests {
     use super::*;
 
     fn times(seconds: &[u64]) -> Option<Times> {
-        Times::of(seconds.iter().map(|&s| (Duration::from_secs(s), "x")).collect())
+        Times::of(seconds.iter().map(|&s| (Duration::from_secs(s), "x".to_owned())).collect())
     }
 
     #[test]
