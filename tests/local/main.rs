@@ -1,0 +1,157 @@
+//! The whole way with real agents on this machine, without SSH and without root: every host has
+//! `connection: local`, an address of its own on the loopback and a folder of its own.
+
+mod site;
+
+use site::{Ran, Site};
+
+/// The session that the README begins with.
+const SESSION: [&str; 7] = [
+    "distribute_files",
+    "start_tracker",
+    "create_torrent tag=v1",
+    "start_seeding tag=v1",
+    "peer tag=v1",
+    "stop_seeding tag=v1",
+    "stop_tracker",
+];
+
+#[test]
+fn the_seven_line_session_puts_the_tree_on_every_peer() {
+    let site = Site::new(10, 4);
+    for line in SESSION {
+        site.murder(line).expect(0);
+    }
+    for peer in site.peers() {
+        site.assert_same_tree(peer, "v1");
+    }
+    let status = site.murder("status").expect(0);
+    assert!(!status.stdout.contains("running, process"), "{}", status.stdout);
+    site.murder("uninstall").expect(0);
+    site.assert_nothing_is_left();
+}
+
+#[test]
+fn a_second_session_finds_what_is_already_so() {
+    let site = Site::new(20, 2);
+    for line in SESSION {
+        site.murder(line).expect(0);
+    }
+    assert_eq!(site.json("distribute_files").outcomes(), ["skipped"; 4]);
+    assert_eq!(site.json("start_tracker").outcomes(), ["ok"]);
+    assert_eq!(site.json("start_tracker").outcomes(), ["skipped"]);
+    assert_eq!(site.json("start_seeding tag=v1").outcomes(), ["ok"]);
+    assert_eq!(site.json("start_seeding tag=v1").outcomes(), ["skipped"]);
+    // The destination has a tree, and nobody said that it may go.
+    let again = site.json("peer tag=v1").expect(3);
+    assert_eq!(again.outcomes(), ["failed"; 2]);
+    site.murder("peer tag=v1 unsafe_please_delete=1").expect(0);
+    for peer in site.peers() {
+        site.assert_same_tree(peer, "v1");
+    }
+}
+
+#[test]
+fn stopping_and_cleaning_what_is_not_there_is_no_error() {
+    let site = Site::new(30, 1);
+    site.murder("distribute_files").expect(0);
+    for line in [
+        "stop_tracker",
+        "stop_seeding tag=v1",
+        "stop_all_seeding",
+        "stop_peering tag=v1",
+        "stop_all_peering",
+        "clean_temp_files tag=v1",
+    ] {
+        let ran = site.json(line).expect(0);
+        assert!(ran.outcomes().iter().all(|outcome| outcome == "skipped"), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn cleaning_removes_the_archive_and_leaves_the_tree() {
+    let site = Site::new(40, 2);
+    for line in SESSION {
+        site.murder(line).expect(0);
+    }
+    site.murder("clean_temp_files tag=v1").expect(0);
+    for host in ["s1", "p1", "p2"] {
+        assert_eq!(site.spool(host), Vec::<String>::new(), "{host}");
+    }
+    site.assert_same_tree("p1", "v1");
+}
+
+#[test]
+fn distribute_does_the_whole_job_and_stops_what_it_started() {
+    let site = Site::new(50, 3);
+    site.murder("distribute tag=v1").expect(0);
+    for peer in site.peers() {
+        site.assert_same_tree(peer, "v1");
+    }
+    let status = site.murder("status").expect(0);
+    assert!(!status.stdout.contains("seeder   v1   running"), "{}", status.stdout);
+    assert!(!status.stdout.contains("tracker  -    running"), "{}", status.stdout);
+}
+
+#[test]
+fn a_host_without_an_agent_is_sent_to_distribute_files() {
+    let site = Site::new(60, 1);
+    let ran = site.murder("start_tracker").expect(3);
+    assert!(ran.stderr.contains("there is no agent at "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("run murder distribute_files"), "{}", ran.stderr);
+}
+
+#[test]
+fn every_peer_has_an_outcome_when_there_is_no_tracker() {
+    let site = Site::new(70, 3);
+    site.murder("distribute_files").expect(0);
+    let ran = site.json("peer tag=v1").expect(3);
+    assert_eq!(ran.outcomes(), ["failed"; 3]);
+    assert!(ran.stdout.contains("tracker t1: "), "{}", ran.stdout);
+}
+
+#[test]
+fn a_missing_path_is_the_seeders_failure() {
+    let site = Site::new(80, 1);
+    site.murder("distribute_files").expect(0);
+    let ran: Ran = site.murder("create_torrent tag=v1 files_path=/nowhere/at/all").expect(3);
+    assert!(ran.stderr.contains("/nowhere/at/all"), "{}", ran.stderr);
+}
+
+#[test]
+fn doctor_finds_a_healthy_fleet_healthy_and_logs_show_what_happened() {
+    let site = Site::new(90, 2);
+    site.murder("distribute tag=v1").expect(0);
+    let ran = site.murder("doctor").expect(0);
+    assert!(!ran.stdout.contains("problem:"), "{}", ran.stdout);
+    let logs = site.murder("logs tag=v1 --limit p1").expect(0);
+    assert!(logs.stdout.contains("==> p1 peer-v1.log <=="), "{}", logs.stdout);
+    assert!(!logs.stdout.contains("==> p2"), "{}", logs.stdout);
+}
+
+#[test]
+fn attach_shows_the_end_of_a_run_again() {
+    let site = Site::new(100, 2);
+    for line in &SESSION[..5] {
+        site.murder(line).expect(0);
+    }
+    assert_eq!(site.json("attach tag=v1").expect(0).outcomes(), ["ok"; 2]);
+    assert_eq!(site.json("attach tag=other").expect(0).outcomes(), ["skipped"]);
+}
+
+#[test]
+fn one_file_goes_where_cp_would_put_it() {
+    let site = Site::new(110, 2);
+    for line in [
+        "distribute_files",
+        "start_tracker",
+        "create_torrent tag=v1 path_is_file=1 files_path=FILES/large.bin",
+        "start_seeding tag=v1",
+    ] {
+        site.murder(line).expect(0);
+    }
+    let refused = site.murder("peer tag=v1").expect(3);
+    assert!(refused.stderr.contains("v1 is one file"), "{}", refused.stderr);
+    site.murder("peer tag=v1 path_is_file=1 destination_path=FOLDER/one.bin --limit p1").expect(0);
+    site.assert_same_file("large.bin", "one.bin");
+}

@@ -1,0 +1,193 @@
+//! A fleet of folders for one test, ended and removed with it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A tracker t1, a seeder s1 and peers p1, p2 and so on.
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+    peers: Vec<String>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    line: String,
+    code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Site {
+    /// Its hosts have the addresses 127.0.9.`first` and on, so that tests don't meet.
+    pub(crate) fn new(first: u8, peers: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let names = (1..=peers).map(|number| format!("p{number}")).collect();
+        let site = Self { folder, peers: names };
+        site.make_tree();
+        let host = |name: &str, number: u8| {
+            format!(
+                "        {name}:\n          remote_murder_path: {}\n          announce_ip: \
+                 127.0.9.{}\n          default_destination_path: {}\n",
+                site.home(name).display(),
+                first + number,
+                site.path(name).join("out").display()
+            )
+        };
+        let port = 20_000 + u16::from(first);
+        let files = site.path("files");
+        let mut yaml = format!(
+            "all:\n  vars:\n    ansible_connection: local\n    tracker_port: {port}\n    \
+             default_seeder_files_path: {}\n  children:\n    tracker:\n      hosts:\n{}    \
+             seeder:\n      hosts:\n{}    peer:\n      hosts:\n",
+            files.display(),
+            host("t1", 0),
+            host("s1", 1)
+        );
+        for (number, name) in (2..).zip(&site.peers) {
+            yaml.push_str(&host(name, number));
+        }
+        fs::write(site.path("inventory.yaml"), yaml).unwrap();
+        site
+    }
+
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &str> {
+        self.peers.iter().map(String::as_str)
+    }
+
+    /// Runs one line of a session; FILES and FOLDER stand for those paths.
+    pub(crate) fn murder(&self, line: &str) -> Ran {
+        let line = line
+            .replace("FILES", &self.path("files").to_string_lossy())
+            .replace("FOLDER", &self.folder.path().to_string_lossy());
+        let output = Command::new(env!("CARGO_BIN_EXE_murder"))
+            .arg("-i")
+            .arg(self.path("inventory.yaml"))
+            .args(["--timeout", "120"])
+            .args(line.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("XDG_STATE_HOME", self.path("state"))
+            .output()
+            .unwrap();
+        Ran {
+            line,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The same with `--json`.
+    pub(crate) fn json(&self, line: &str) -> Ran {
+        self.murder(&format!("{line} --json"))
+    }
+
+    /// Compares a peer's tree with the seeder's.
+    pub(crate) fn assert_same_tree(&self, peer: &str, tag: &str) {
+        let tree = self.path(peer).join("out").join(tag);
+        assert_same(&self.path("files"), &tree);
+    }
+
+    /// Compares a file of the tree with one in the folder.
+    pub(crate) fn assert_same_file(&self, in_tree: &str, in_folder: &str) {
+        assert_same(&self.path("files").join(in_tree), &self.path(in_folder));
+    }
+
+    /// The names in a host's spool.
+    pub(crate) fn spool(&self, host: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.home(host).join("spool")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// No agent's folder is there, and no process runs from one.
+    pub(crate) fn assert_nothing_is_left(&self) {
+        for host in ["t1", "s1"].into_iter().chain(self.peers()) {
+            assert!(!self.home(host).exists(), "{host}");
+        }
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            // Processes come and go, and those of others can't be looked at.
+            let Ok(exe) = fs::read_link(entry.path().join("exe")) else { continue };
+            assert!(!exe.starts_with(self.folder.path()), "{} still runs", exe.display());
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn home(&self, host: &str) -> PathBuf {
+        self.path(host).join("murder")
+    }
+
+    fn make_tree(&self) {
+        let files = self.path("files");
+        fs::create_dir_all(files.join("empty folder")).unwrap();
+        fs::create_dir(files.join("bin")).unwrap();
+        let large: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
+        fs::write(files.join("large.bin"), large).unwrap();
+        fs::write(files.join("empty"), "").unwrap();
+        fs::write(files.join("Größe 大きさ"), "x").unwrap();
+        fs::write(files.join("bin/run"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(files.join("bin/run"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("bin/run", files.join("current")).unwrap();
+        fs::hard_link(files.join("large.bin"), files.join("bin/linked")).unwrap();
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // A test that failed may have left agents; the folder goes with its own guard.
+        self.murder("uninstall");
+    }
+}
+
+impl Ran {
+    /// The exit code has to be this one.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// The outcomes of the hosts in the order of their names.
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let lines = self.stdout.lines().map(|line| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .unwrap_or_else(|error| panic!("{}: {error}: {line}", self.line))
+        });
+        let mut hosts: Vec<_> = lines
+            .filter(|event| event["event"] == "host")
+            .map(|event| (event["host"].to_string(), event["outcome"].as_str().unwrap().to_owned()))
+            .collect();
+        hosts.sort();
+        hosts.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+fn assert_same(left: &Path, right: &Path) {
+    let (a, b) = (fs::symlink_metadata(left).unwrap(), fs::symlink_metadata(right));
+    let b = b.unwrap_or_else(|error| panic!("{}: {error}", right.display()));
+    assert_eq!(a.file_type(), b.file_type(), "{}", right.display());
+    if a.is_symlink() {
+        assert_eq!(fs::read_link(left).unwrap(), fs::read_link(right).unwrap());
+        return;
+    }
+    assert_eq!(a.mode(), b.mode(), "{}", right.display());
+    assert_eq!(a.mtime(), b.mtime(), "{}", right.display());
+    if !a.is_dir() {
+        assert!(fs::read(left).unwrap() == fs::read(right).unwrap(), "{}", right.display());
+        return;
+    }
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(left), names(right), "{}", right.display());
+    for name in names(left) {
+        assert_same(&left.join(&name), &right.join(&name));
+    }
+}
