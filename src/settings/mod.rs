@@ -64,7 +64,7 @@ pub enum Mode {
 /// What becomes of hosts whose SSH key is not in known_hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostKeys {
-    /// As ~/.ssh/config says; strict where it says nothing.
+    /// Refused, whatever ~/.ssh/config says: the option is given on ssh's command line.
     Strict,
     /// They are added; a key that changed is still refused.
     AcceptNew,
