@@ -116,11 +116,7 @@ fn span(index: u32, begin: u32, len: u32) -> Span {
 
 #[test]
 fn a_peer_that_breaks_the_protocol_is_told_off_by_name_of_its_deed() {
-    let cases: [(&str, &[Message]); 9] = [
-        (
-            "the peer sent what it has after other messages",
-            &[Message::HaveNone, Message::Bitfield(vec![0])],
-        ),
+    let cases: [(&str, &[Message]); 8] = [
         (
             "the peer sent a bitfield that does not fit the torrent",
             &[Message::Bitfield(vec![0, 0])],
@@ -152,6 +148,17 @@ fn a_peer_that_breaks_the_protocol_is_told_off_by_name_of_its_deed() {
             messages.iter().flat_map(|message| stage.say(conn, message.clone())).collect();
         assert_eq!(goodbye(&outputs), text);
     }
+}
+
+#[test]
+fn a_bitfield_in_mid_stream_adds_to_what_the_peer_has() {
+    let mut stage = Stage::leech();
+    let conn = stage.connect(1, Reserved::OURS);
+    stage.say(conn, Message::HaveNone);
+    let interest = stage.say(conn, Message::Bitfield(vec![0b0100_0000]));
+    assert!(said(&interest).contains(&Message::Interested));
+    let asked = requests(&stage.say(conn, Message::Unchoke));
+    assert!(!asked.is_empty() && asked.iter().all(|span| span.index == 1), "{asked:?}");
 }
 
 #[test]

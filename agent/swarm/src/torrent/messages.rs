@@ -29,10 +29,10 @@ impl Torrent {
             Message::KeepAlive | Message::Port(_) => {}
             Message::Bitfield(bits) => {
                 let have = PieceSet::from_bitfield(&self.lengths, &bits);
-                self.opened(now, id, opening, have.ok_or(Violation::WrongBitfield)?)?;
+                self.said_all(now, id, opening, have.ok_or(Violation::WrongBitfield)?);
             }
-            Message::HaveAll => self.opened(now, id, opening, PieceSet::full(&self.lengths))?,
-            Message::HaveNone => self.opened(now, id, opening, PieceSet::empty(&self.lengths))?,
+            Message::HaveAll => self.said_all(now, id, opening, PieceSet::full(&self.lengths)),
+            Message::HaveNone => self.said_all(now, id, opening, PieceSet::empty(&self.lengths)),
             Message::Have(index) => self.has_piece(now, id, self.known(index)?),
             Message::Choke => self.choked(now, id),
             Message::Unchoke => self.unchoked(now, id),
@@ -56,18 +56,17 @@ impl Torrent {
         self.lengths.piece(index).ok_or(Violation::NoSuchPiece(index))
     }
 
-    /// The peer said what it has.
-    fn opened(
-        &mut self,
-        now: Time,
-        id: ConnId,
-        opening: Opening,
-        have: PieceSet,
-    ) -> Result<(), Violation> {
-        let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
-        if opening == Opening::Over {
-            return Err(Violation::LateBitfield);
+    /// The peer said what it has. BEP 3 wants that first; aria2 1.36 sends a bitfield later too, in
+    /// place of many `have`s.
+    fn said_all(&mut self, now: Time, id: ConnId, opening: Opening, have: PieceSet) {
+        match opening {
+            Opening::Open => self.opened(now, id, have),
+            Opening::Over => have.iter().for_each(|piece| self.has_piece(now, id, piece)),
         }
+    }
+
+    fn opened(&mut self, now: Time, id: ConnId, have: PieceSet) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.wanted = have.iter().filter(|piece| !self.have.contains(*piece)).count() as u32;
         if have.is_full() {
             conn.counted = Counted::AsSeed;
@@ -80,7 +79,6 @@ impl Torrent {
         conn.have = have;
         self.review_one(now, id);
         self.drop_if_pointless(now, id);
-        Ok(())
     }
 
     fn has_piece(&mut self, now: Time, id: ConnId, piece: PieceIndex) {

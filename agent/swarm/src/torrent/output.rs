@@ -158,9 +158,6 @@ pub enum DisconnectReason {
 /// What a peer did that the protocol does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// BEP 3: the bitfield is only ever the first message.
-    #[error("sent what it has after other messages")]
-    LateBitfield,
     /// BEP 3: exact length, spare bits zero.
     #[error("sent a bitfield that does not fit the torrent")]
     WrongBitfield,
