@@ -44,19 +44,13 @@ impl Cast {
         let (peers, named) = match limit {
             None => (roles.peers.clone(), with_role),
             Some(text) => {
-                let refused = |error| Refusal::new(&error, None);
-                let pattern = Pattern::parse(text).map_err(refused)?;
-                let selected = pattern.select(inventory).map_err(refused)?;
+                let (pattern, selected) = selected(inventory, text)?;
                 let named: BTreeSet<usize> = selected.intersection(&with_role).copied().collect();
                 let peers = match task {
-                    Task::Status(_)
-                    | Task::Logs(_)
-                    | Task::Doctor(_)
-                    | Task::Uninstall
-                    | Task::Inventory => {
+                    Task::Status(_) | Task::Logs(_) | Task::Doctor(_) | Task::Uninstall => {
                         roles.peers.iter().copied().filter(|id| named.contains(id)).collect()
                     }
-                    _ => pattern.peers(inventory).map_err(refused)?,
+                    _ => pattern.peers(inventory).map_err(|error| Refusal::new(&error, None))?,
                 };
                 (peers, named)
             }
@@ -79,6 +73,17 @@ impl Cast {
     pub(super) fn seeder_and_peers(&self) -> Vec<Arc<Host>> {
         each_once([&self.seeder].into_iter().chain(&self.peers))
     }
+}
+
+/// A limit, and the hosts that it names whatever their roles.
+pub(super) fn selected(
+    inventory: &Inventory,
+    limit: &str,
+) -> Result<(Pattern, BTreeSet<usize>), Refusal> {
+    let refused = |error| Refusal::new(&error, None);
+    let pattern = Pattern::parse(limit).map_err(refused)?;
+    let hosts = pattern.select(inventory).map_err(refused)?;
+    Ok((pattern, hosts))
 }
 
 fn each_once<'a>(hosts: impl Iterator<Item = &'a Arc<Host>>) -> Vec<Arc<Host>> {

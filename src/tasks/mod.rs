@@ -46,11 +46,12 @@ pub async fn run(
         return demo::run(settings, demo, reporter, interrupt).await;
     }
     let Some(inventory) = inventory else { return Err(no_inventory()) };
-    let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
+    let limit = settings.limit.as_deref();
     if settings.task == Task::Inventory {
-        reporter.emit(Event::Data(inventory::data(inventory, &cast)));
+        reporter.emit(Event::Data(inventory::data(inventory, limit)?));
         return Ok(Exit::Ok);
     }
+    let cast = Cast::of(inventory, limit, &settings.task)?;
     let context = Context::new(settings, cast, reporter, interrupt, Place::Fleet).map_err(here)?;
     match carry_out(&context).await {
         Ok(results) => {
