@@ -53,6 +53,10 @@ fn the_inventory_may_come_from_the_environment() {
     command.env("MURDER_INVENTORY", "hosts.yaml").args(["-n", "start_tracker"]);
     let output = command.output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("on tr1\n"));
+    // Whoever types hosts means those, whatever the profile exports.
+    command.args(["--hosts", "a,b"]);
+    let output = command.output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("on a\n"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::error::CliError;
@@ -44,7 +45,7 @@ pub enum Typed {
 pub struct Options {
     /// `-i`, or MURDER_INVENTORY.
     pub inventory: Option<PathBuf>,
-    /// `--hosts`.
+    /// `--hosts`, which comes before MURDER_INVENTORY.
     pub hosts: Option<String>,
     /// `--limit`.
     pub limit: Option<String>,
@@ -88,6 +89,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, CliError
     }
     if matches.get_flag("version") {
         return Ok(Typed::Version);
+    }
+    // clap's own conflicts_with would refuse MURDER_INVENTORY beside --hosts too.
+    let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if !help && typed("inventory") && typed("hosts") {
+        return Err(CliError::TwoSources);
     }
     let options = options(&matches);
     let Some(name) = first else {

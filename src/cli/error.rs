@@ -71,6 +71,9 @@ pub enum CliError {
         /// The nearest option.
         option: Option<String>,
     },
+    /// Hosts from two places.
+    #[error("-i and --hosts are both given, and each says who the hosts are")]
+    TwoSources,
     /// Anything else that clap refuses.
     #[error("{0}")]
     Option(String),
@@ -101,6 +104,9 @@ impl CliError {
                     Some((_, key)) => format!("keys have no dashes: {}={}", key.name, key.example),
                     None => "murder --help lists the options".into(),
                 }
+            }
+            Self::TwoSources => {
+                "leave one of them out; --limit picks hosts of an inventory by name".into()
             }
             Self::Option(_) => "murder --help explains the options".into(),
             Self::Twice { .. } | Self::Value { .. } => return None,

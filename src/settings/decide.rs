@@ -323,10 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn hosts_on_the_command_line_come_before_an_inventory() {
-        let settings = decide("--hosts a,b -i x.yaml start_tracker", &nothing).unwrap();
+    fn hosts_come_from_the_command_line_from_stdin_or_from_a_file() {
+        let settings = decide("--hosts a,b start_tracker", &nothing).unwrap();
         assert_eq!(settings.source, Source::Hosts(vec!["a".into(), "b".into()]));
         assert_eq!(decide("-i - start_tracker", &nothing).unwrap().source, Source::Stdin);
+        let settings = decide("-i x.yaml start_tracker", &nothing).unwrap();
+        assert_eq!(settings.source, Source::File("x.yaml".into()));
         let error = decide("--hosts , start_tracker", &nothing).unwrap_err();
         assert_eq!(error.to_string(), "wrong value of --hosts");
     }
