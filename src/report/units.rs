@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
+use murder_protocol::Size;
+
 /// "512 B", "46.9 GiB".
 pub fn bytes(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    // 1023.95 would be shown as 1024.0.
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ => format!("{value:.1} {}", UNITS[unit]),
-    }
+    Size(bytes).to_string()
 }
 
 /// "45.1 MiB/s".
@@ -49,24 +41,12 @@ pub fn hosts(number: usize) -> String {
     }
 }
 
-const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bytes_have_one_decimal_and_never_four_digits_before_it() {
-        for (number, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_048_575, "1.0 MiB"),
-            (50_331_648, "48.0 MiB"),
-            (u64::MAX, "16384.0 PiB"),
-        ] {
-            assert_eq!(bytes(number), text);
-        }
+    fn rates_are_never_negative() {
         assert_eq!(rate(1_500_000.0), "1.4 MiB/s");
         assert_eq!(rate(-1.0), "0 B/s");
     }

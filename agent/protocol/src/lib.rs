@@ -7,6 +7,7 @@ mod bytes;
 mod failure;
 mod fleet;
 mod frame;
+mod size;
 mod tag;
 pub mod verbs;
 
@@ -14,4 +15,5 @@ pub use bytes::Bytes;
 pub use failure::{Blame, Failure};
 pub use fleet::{FleetEvent, HostOutcome, HostReport, Phase, RunId, Secret};
 pub use frame::{Decoded, Frame, PROTOCOL, Request, decode, encode, encode_request};
+pub use size::Size;
 pub use tag::{Tag, TagError};

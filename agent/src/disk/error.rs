@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use murder_protocol::Blame;
+use murder_protocol::{Blame, Size};
 use murder_swarm::PieceIndex;
 
 use crate::blamed::Blamed;
@@ -26,7 +26,7 @@ pub enum DiskError {
         path: PathBuf,
     },
     /// There is no room for the whole archive.
-    #[error("no room for the {bytes} bytes of {}", path.display())]
+    #[error("no room for the {} of {}", Size(*bytes), path.display())]
     Room {
         /// The file.
         path: PathBuf,

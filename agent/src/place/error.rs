@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use murder_protocol::Blame;
+use murder_protocol::{Blame, Size};
 
 use crate::blamed::Blamed;
 use crate::home::HomeError;
@@ -54,7 +54,7 @@ pub enum PlaceError {
     #[error("{} is no directory, so nothing can be put below it", .0.display())]
     Below(PathBuf),
     /// Too little room.
-    #[error("{} has {free} bytes free, and {needed} are needed", path.display())]
+    #[error("{} has {} free, and {} are needed", path.display(), Size(*free), Size(*needed))]
     Space {
         /// The nearest folder that exists.
         path: PathBuf,

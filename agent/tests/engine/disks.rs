@@ -38,7 +38,7 @@ fn a_disk_without_room_for_the_archive_is_an_error_before_anything_moves() {
     assert_eq!(
         failure.to_string(),
         format!(
-            "no room for the 2097152 bytes of {}: No space left on device (os error 28) \
+            "no room for the 2.0 MiB of {}: No space left on device (os error 28) \
              (free space below {}, or set temp_path to a larger file system)",
             path.display(),
             tiny.0.path().display()
