@@ -11,7 +11,7 @@ mount --make-rprivate /
 # The set-up folder may lie below /tmp, which is about to be covered.
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/setup && mount --bind "$setup" /mnt/setup
-for dir in /tmp /root /run /home; do
+for dir in /tmp /root /run /home /srv; do
     mount -t tmpfs -o mode=0755 tmpfs "$dir"
 done
 chmod 1777 /tmp

@@ -1,7 +1,13 @@
 //! The main job on hosts with a real `sshd` each. Needs root; `tests/run` installs the rest.
 
+mod faults;
+mod interop;
+mod murder;
 mod net;
+mod readme;
 mod session;
+#[path = "../common/tree.rs"]
+mod tree;
 
 use std::io::Write as _;
 

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A fleet of hosts `h1`, `h2`, … and a laptop. Dropping it ends every process on it.
-pub struct Fleet {
+pub(crate) struct Fleet {
     name: String,
     setup: PathBuf,
     hosts: Vec<Host>,
@@ -19,7 +19,7 @@ pub struct Fleet {
 
 impl Fleet {
     /// Brings up so many hosts, each ready for SSH from the laptop.
-    pub fn up(count: usize) -> Self {
+    pub(crate) fn up(count: usize) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("mf{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let setup = std::env::temp_dir().join(format!("murder-{name}"));
@@ -36,17 +36,17 @@ impl Fleet {
     }
 
     /// Host `h1` is number 1.
-    pub fn host(&self, number: usize) -> &Host {
+    pub(crate) fn host(&self, number: usize) -> &Host {
         &self.hosts[number - 1]
     }
 
     /// All hosts in order.
-    pub fn hosts(&self) -> &[Host] {
+    pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
     /// Where `murder` is typed.
-    pub fn laptop(&self) -> &Host {
+    pub(crate) fn laptop(&self) -> &Host {
         &self.laptop
     }
 }
@@ -62,7 +62,7 @@ impl Drop for Fleet {
 }
 
 /// One machine of a fleet.
-pub struct Host {
+pub(crate) struct Host {
     name: String,
     address: String,
     netns: String,
@@ -98,22 +98,22 @@ impl Host {
     }
 
     /// The host's name, `h1`.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The host's address.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// Where a path of the host is for the test.
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.init))
     }
 
     /// A command that will run on the host, in root's home.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["-t", &self.init.to_string(), "-m", "-u", "-n", "-p", "--wdns=/root"])
@@ -126,7 +126,7 @@ impl Host {
     }
 
     /// Runs a shell line on the host and gives its stdout; it has to succeed.
-    pub fn sh(&self, line: &str) -> String {
+    pub(crate) fn sh(&self, line: &str) -> String {
         let output = self.try_sh(line);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {line}: {stderr}", self.name);
@@ -134,12 +134,12 @@ impl Host {
     }
 
     /// Runs a shell line on the host.
-    pub fn try_sh(&self, line: &str) -> Output {
+    pub(crate) fn try_sh(&self, line: &str) -> Output {
         self.command("sh").args(["-c", line]).output().expect("nsenter is installed")
     }
 
     /// Cuts the host off, or joins it again.
-    pub fn set_link(&self, state: Link) {
+    pub(crate) fn set_link(&self, state: Link) {
         let state = match state {
             Link::Up => "up",
             Link::Down => "down",
@@ -148,7 +148,7 @@ impl Host {
     }
 
     /// Limits what the host can send, in Mbit/s (tbf, with about 30 ms of queue).
-    pub fn limit_uplink(&self, mbit: u32) {
+    pub(crate) fn limit_uplink(&self, mbit: u32) {
         let rate = format!("{mbit}mbit");
         let shape =
             ["tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", &rate, "burst"];
@@ -156,7 +156,7 @@ impl Host {
     }
 
     /// The command lines of the host's processes whose text has the word, with their PIDs there.
-    pub fn processes(&self, word: &str) -> Vec<(u32, String)> {
+    pub(crate) fn processes(&self, word: &str) -> Vec<(u32, String)> {
         self.sh("for p in /proc/[0-9]*; do echo \"${p#/proc/} $(tr '\\0' ' ' < $p/cmdline)\"; done 2>/dev/null")
             .lines()
             .filter(|line| line.contains(word) && !line.contains("cmdline"))
@@ -199,15 +199,18 @@ impl Host {
 }
 
 /// Whether a host's cable is in.
-pub enum Link {
+pub(crate) enum Link {
     /// It is.
     Up,
     /// It is not.
     Down,
 }
 
+/// The folder of `murder` on the laptop.
+pub(crate) const BIN: &str = "/mnt/setup";
+
 /// What keeps a fleet from being set up here, if anything does.
-pub fn missing() -> Option<String> {
+pub(crate) fn missing() -> Option<String> {
     if !fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0) {
         return Some("they need root".into());
     }
@@ -218,7 +221,7 @@ pub fn missing() -> Option<String> {
 }
 
 /// Whether a program is installed.
-pub fn has(tool: &str) -> bool {
+pub(crate) fn has(tool: &str) -> bool {
     ["/usr/local/bin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"]
         .into_iter()
         .any(|dir| Path::new(dir).join(tool).exists())
@@ -242,14 +245,17 @@ fn plug_in(fleet: &str, netns: &str, name: &str, address: &str) {
 fn write_setup(dir: &Path, count: usize) {
     fs::create_dir_all(dir).expect("the temporary folder can be written");
     let write = |name: &str, text: &str| fs::write(dir.join(name), text).expect("so can a file");
+    // The source tree may lie in a folder that the laptop has another one over.
+    fs::copy(env!("CARGO_BIN_EXE_murder"), dir.join("murder")).expect("so can a program");
     new_key(&dir.join("id"));
     let mut hosts = "127.0.0.1 localhost\n".to_owned();
     let mut known = String::new();
     for number in 1..=count {
         let (name, address) = (format!("h{number}"), address(number));
         let public = new_key(&dir.join(format!("key-{name}")));
-        hosts += &format!("{address} {name}\n");
-        known += &format!("{name},{address} {public}");
+        // The second name is the README's.
+        hosts += &format!("{address} {name} web{number}\n");
+        known += &format!("{name},web{number},{address} {public}");
     }
     write("hosts", &hosts);
     write("known_hosts", &known);
