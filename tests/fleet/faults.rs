@@ -6,7 +6,7 @@ use std::fs;
 use crate::net::{Fleet, Host, Link};
 use crate::{fleet_of, tree};
 
-const FETCH: &str = "peer tag=v1 destination_path=/srv/app";
+pub(crate) const FETCH: &str = "peer tag=v1 destination_path=/srv/app";
 
 #[test]
 fn a_host_without_a_link_is_unreachable_and_the_others_get_their_files() {
@@ -118,7 +118,7 @@ fn a_full_a_read_only_and_a_noexec_disk_fail_their_own_host_with_a_clear_error()
 
 /// A tracker and a seeder of `v1`, which has a nasty tree and so many MiB of noise, behind an
 /// uplink that takes a second for 5 MiB.
-fn seeded(fleet: &Fleet, mib: usize) {
+pub(crate) fn seeded(fleet: &Fleet, mib: usize) {
     fleet.write_inventory();
     let files = fleet.host(1).path("/root/files");
     fs::create_dir(&files).unwrap();
@@ -132,7 +132,7 @@ fn seeded(fleet: &Fleet, mib: usize) {
 }
 
 #[track_caller]
-fn in_place(fleet: &Fleet, hosts: &[usize]) {
+pub(crate) fn in_place(fleet: &Fleet, hosts: &[usize]) {
     for host in hosts {
         let copy = fleet.host(*host).path("/srv/app/v1");
         tree::assert_same(&fleet.host(1).path("/root/files"), &copy);

@@ -6,6 +6,7 @@ mod murder;
 mod net;
 mod readme;
 mod session;
+mod ssh;
 #[path = "../common/tree.rs"]
 mod tree;
 
