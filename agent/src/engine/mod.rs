@@ -1,8 +1,9 @@
-//! The swarm's shell: sockets, buffers and timers around [`murder_swarm::Torrent`], which decides.
+//! The swarm's shell: sockets, buffers and timers around [`murder_swarm::torrent::Torrent`], which
+//! decides.
 //!
-//! One task owns the core ([`drive`]). Each connection has a task that reads ([`reader`]) and one
-//! that writes ([`writer`]); pieces are hashed and written on the disk's threads. All of them talk
-//! to the core's task through one bounded channel, so whoever is too fast for it waits.
+//! One task owns the core (`drive`). Each connection has a task that reads (`reader`) and one that
+//! writes (`writer`); pieces are hashed and written on the disk's threads. All of them talk to the
+//! core's task through one bounded channel, so whoever is too fast for it waits.
 
 mod assembly;
 mod buffers;
