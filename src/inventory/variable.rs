@@ -79,7 +79,7 @@ const NOT_HONOURED: [(&str, &str); 14] = [
 ];
 const KEYS: &str = "let the SSH agent hold a key, or name one with ansible_ssh_private_key_file";
 const CONFIG: &str = "put it in ~/.ssh/config, which murder's ssh reads";
-const NEW_HOSTS: &str = "use --accept-new-hosts, or set StrictHostKeyChecking in ~/.ssh/config";
+const NEW_HOSTS: &str = "use --accept-new-hosts, or put the keys of the hosts into known_hosts";
 
 /// The variable of ours that a name is likely meant to be. Short names such as `host` are too near
 /// to ordinary words to be guessed at.
