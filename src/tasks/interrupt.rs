@@ -1,4 +1,5 @@
-//! Ctrl-C: once stops following, twice ends the process at once.
+//! Ctrl-C: once stops following; twice ends the process at once, but for a task that has to clean
+//! up here.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -11,9 +12,18 @@ pub(super) struct Interrupt {
     pressed: watch::Receiver<bool>,
 }
 
+/// What the second Ctrl-C does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Second {
+    /// It ends the process at once.
+    Ends,
+    /// Nothing: the process ends by itself once it has cleaned up after the first.
+    Waits,
+}
+
 impl Interrupt {
-    /// Listens from now on to SIGINT and SIGTERM; the second one ends the process.
-    pub(super) fn listen() -> std::io::Result<Self> {
+    /// Listens from now on to SIGINT and SIGTERM.
+    pub(super) fn listen(second: Second) -> std::io::Result<Self> {
         let (sender, pressed) = watch::channel(false);
         let int = signal(SignalKind::interrupt())?;
         let term = signal(SignalKind::terminate())?;
@@ -21,7 +31,10 @@ impl Interrupt {
             let (mut int, mut term) = (int, term);
             either(&mut int, &mut term).await;
             let _ = sender.send(true);
-            either(&mut int, &mut term).await;
+            match second {
+                Second::Ends => either(&mut int, &mut term).await,
+                Second::Waits => std::future::pending().await,
+            }
             std::process::exit(Exit::Interrupted.code().into());
         });
         Ok(Self { pressed })

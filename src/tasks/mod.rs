@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::report::{Event, Refusal, Reporter};
 use crate::settings::{Settings, Task, TaskName};
 use context::{Cast, Context, Place, Stop};
-use interrupt::Interrupt;
+use interrupt::{Interrupt, Second};
 
 /// Carries a task out, which has to happen on a tokio runtime with IO and time. Only `demo` takes
 /// no inventory.
@@ -41,10 +41,11 @@ pub async fn run(
     inventory: Option<&Inventory>,
     reporter: &Reporter,
 ) -> Result<Exit, Refusal> {
-    let interrupt = Interrupt::listen().map_err(here)?;
     if let Task::Demo(demo) = &settings.task {
+        let interrupt = Interrupt::listen(Second::Waits).map_err(here)?;
         return demo::run(settings, demo, reporter, interrupt).await;
     }
+    let interrupt = Interrupt::listen(Second::Ends).map_err(here)?;
     let Some(inventory) = inventory else { return Err(no_inventory()) };
     let limit = settings.limit.as_deref();
     if settings.task == Task::Inventory {
@@ -68,15 +69,12 @@ pub async fn run(
 ///
 /// As [`run`].
 pub fn plan(settings: &Settings, inventory: Option<&Inventory>) -> Result<Plan, Refusal> {
-    let task = settings.task.name();
-    match inventory {
-        Some(inventory) => {
-            let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
-            Ok(plan::of(settings, &cast))
-        }
-        None if task == TaskName::Demo => Ok(Plan { task, steps: Vec::new() }),
-        None => Err(no_inventory()),
+    if let Task::Demo(demo) = &settings.task {
+        return Ok(demo::plan(demo));
     }
+    let Some(inventory) = inventory else { return Err(no_inventory()) };
+    let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
+    Ok(plan::of(settings, &cast))
 }
 
 fn here(error: std::io::Error) -> Refusal {

@@ -106,11 +106,14 @@ impl Site {
         for host in ["t1", "s1"].into_iter().chain(self.peers()) {
             assert!(!self.home(host).exists(), "{host}");
         }
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            // Processes come and go, and those of others can't be looked at.
-            let Ok(exe) = fs::read_link(entry.path().join("exe")) else { continue };
-            assert!(!exe.starts_with(self.folder.path()), "{} still runs", exe.display());
-        }
+        assert_no_process_of(self.folder.path());
+    }
+
+    /// Puts something where a peer's tree would go.
+    pub(crate) fn occupy(&self, peer: &str, tag: &str) {
+        let destination = self.path(peer).join("out").join(tag);
+        fs::create_dir_all(&destination).unwrap();
+        fs::write(destination.join("precious"), "of somebody else").unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -163,6 +166,15 @@ impl Ran {
             .collect();
         hosts.sort();
         hosts.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+/// No process runs a program of this folder, removed or not.
+pub(crate) fn assert_no_process_of(folder: &Path) {
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        // Processes come and go, and those of others can't be looked at.
+        let Ok(exe) = fs::read_link(entry.path().join("exe")) else { continue };
+        assert!(!exe.starts_with(folder), "{} still runs", exe.display());
     }
 }
 

@@ -86,13 +86,15 @@ const BUFFER: usize = 1 << 17;
 mod tests {
     use super::super::tree;
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
     fn pair(name: &str) -> (PathBuf, PathBuf, PathBuf) {
         let folder = std::env::temp_dir().join(format!("murder-{name}-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
         let (left, right) = (folder.join("left"), folder.join("right"));
-        tree::make(&left, 100_000).unwrap();
-        tree::make(&right, 100_000).unwrap();
+        for root in [&left, &right] {
+            tree::make(root, 100_000, &AtomicBool::new(false)).unwrap();
+        }
         (folder, left, right)
     }
 

@@ -1,9 +1,13 @@
 //! `demo`: the whole job on this machine, with the very tasks that serve a real fleet.
 
 mod compare;
+mod plan;
 mod site;
+mod strays;
 mod tree;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use murder_protocol::{Blame, Failure};
@@ -16,6 +20,7 @@ use crate::fleet::{HostResult, Outcome};
 use crate::inventory::Inventory;
 use crate::report::{Event, GoesOn, Refusal, Reporter, units};
 use crate::settings::{Create, Demo, Distribute, Peer, Settings, Task};
+pub(super) use plan::of as plan;
 use site::Site;
 
 /// Runs it. Whatever it made and started is gone afterwards, after Ctrl-C too.
@@ -26,47 +31,78 @@ pub(super) async fn run(
     interrupt: Interrupt,
 ) -> Result<Exit, Refusal> {
     let site = Site::new(demo.hosts).map_err(|error| refused(&error))?;
-    let note = |text: String| reporter.emit(Event::Note(text));
-    note(format!(
+    reporter.emit(Event::Note(format!(
         "a tracker, a seeder and {} run on {} to {}, in {}",
         units::hosts(demo.hosts),
-        site.first_address(),
-        site.last_address(),
+        site::address(0),
+        site::address(demo.hosts + 1),
         site.folder().display()
-    ));
-    let made = {
-        let (files, size) = (site.files(), demo.size);
-        let work = tokio::task::spawn_blocking(move || tree::make(&files, size));
-        tokio::select! {
-            made = work => made.map_err(|error| refused(&error))?,
-            () = interrupt.wait() => {
-                reporter.emit(Event::Interrupted(GoesOn::Nothing));
-                return Ok(Exit::Interrupted);
-            }
-        }
+    )));
+    let ended = play(settings, demo, reporter, interrupt, &site).await;
+    let folder = site.folder().display();
+    let text = format!("removes {folder} and ends what runs there, which may take seconds");
+    reporter.emit(Event::Note(text));
+    // Not on this thread, which has to drop what Ctrl-C cut short meanwhile.
+    let _ = tokio::task::spawn_blocking(move || drop(site)).await;
+    ended
+}
+
+/// All of it but its end.
+async fn play(
+    settings: &Settings,
+    demo: &Demo,
+    reporter: &Reporter,
+    interrupt: Interrupt,
+    site: &Site,
+) -> Result<Exit, Refusal> {
+    let note = |text: String| reporter.emit(Event::Note(text));
+    let Some(made) = make_tree(demo, site, &interrupt).await? else {
+        reporter.emit(Event::Interrupted(GoesOn::Nothing));
+        return Ok(Exit::Interrupted);
     };
-    let made = made.map_err(|error| refused(&error))?;
     note(format!("made a tree of {made} entries and {}", units::bytes(demo.size)));
-    let settings = settings_of(settings, &site);
+    let settings = settings_of(settings, site);
     let inventory = Inventory::parse(site.inventory().as_bytes(), "the demo's inventory", &[])
         .map_err(|error| Refusal::new(&error, None))?;
     let cast = Cast::of(&inventory, None, &settings.task)?;
     let context = Context::new(&settings, cast, reporter, interrupt, Place::ThisMachine)
         .map_err(|error| refused(&error))?;
     let Task::Distribute(job) = &settings.task else { return Ok(Exit::Refused) };
-    // The trees are compared before the job counts as done, so that its results are the demo's.
     let began = Instant::now();
     let Ok(mut results) = distribute::run(&context, job).await else {
         return Ok(Exit::Interrupted);
     };
     note(format!("distributed it in {}", units::duration(began.elapsed())));
-    compare_all(&context, &site, &mut results).await;
+    tokio::select! {
+        () = compare_all(&context, site, &mut results) => {}
+        () = context.interrupt.wait() => {
+            reporter.emit(Event::Interrupted(GoesOn::Nothing));
+            return Ok(Exit::Interrupted);
+        }
+    }
     let bad = results.iter().filter(|result| result.outcome.failure().is_some()).count();
-    let exit = Exit::of(bad, results.len(), None);
-    note(format!("removes {} and ends what runs there", site.folder().display()));
-    // The agents take a moment to end.
-    let _ = tokio::task::spawn_blocking(move || drop(site)).await;
-    Ok(exit)
+    Ok(Exit::of(bad, results.len(), None))
+}
+
+/// The number of entries; nothing on Ctrl-C.
+async fn make_tree(
+    demo: &Demo,
+    site: &Site,
+    interrupt: &Interrupt,
+) -> Result<Option<u64>, Refusal> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (files, size, stopped) = (site.files(), demo.size, stop.clone());
+    let mut work = tokio::task::spawn_blocking(move || tree::make(&files, size, &stopped));
+    let made = tokio::select! {
+        made = &mut work => made,
+        () = interrupt.wait() => {
+            stop.store(true, Ordering::Relaxed);
+            // The folder goes once nobody writes to it.
+            let _ = work.await;
+            return Ok(None);
+        }
+    };
+    made.map_err(|error| refused(&error))?.map(Some).map_err(|error| refused(&error))
 }
 
 async fn compare_all(context: &Context, site: &Site, results: &mut [HostResult]) {

@@ -1,8 +1,10 @@
 //! The demo's private folder: the hosts' homes, the tree, and an end for all of it.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use murder_protocol::encode_request;
 use murder_protocol::verbs::{Uninstall, Verb as _};
 
-use super::TAG;
+use super::{TAG, strays};
 
 /// A folder with a home for each host. Dropping it ends the agents in it and removes it.
 pub(super) struct Site {
@@ -22,8 +24,7 @@ pub(super) struct Site {
 impl Site {
     /// Makes the folder, for its owner only.
     pub(super) fn new(peers: usize) -> std::io::Result<Self> {
-        let name = format!("murder-demo-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
+        let folder = folder_of(std::process::id());
         // A port that is free now; the tracker says so if it is not any more.
         let tracker_port = TcpListener::bind((address(0), 0))?.local_addr()?.port();
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
@@ -50,16 +51,6 @@ impl Site {
         name.starts_with("peer")
     }
 
-    /// The tracker's address.
-    pub(super) fn first_address(&self) -> Ipv4Addr {
-        address(0)
-    }
-
-    /// The last peer's address.
-    pub(super) fn last_address(&self) -> Ipv4Addr {
-        address(self.peers + 1)
-    }
-
     /// An inventory like any other.
     pub(super) fn inventory(&self) -> String {
         let mut text = format!(
@@ -67,7 +58,7 @@ impl Site {
             self.tracker_port
         );
         let mut group = String::new();
-        for (number, name) in self.hosts().enumerate() {
+        for (number, name) in hosts(self.peers).enumerate() {
             let of = name.trim_end_matches(|c: char| c.is_ascii_digit());
             if of != group {
                 group = of.to_owned();
@@ -84,11 +75,6 @@ impl Site {
         text
     }
 
-    fn hosts(&self) -> impl Iterator<Item = String> {
-        let roles = ["tracker".to_owned(), "seeder".to_owned()];
-        roles.into_iter().chain((1..=self.peers).map(|number| format!("peer{number}")))
-    }
-
     fn home(&self, host: &str) -> PathBuf {
         self.folder.join(host).join("murder")
     }
@@ -100,6 +86,8 @@ impl Site {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // Another Ctrl-C on the terminal must not end what cleans up after the first.
+            .process_group(0)
             .spawn()
             .ok()?;
         if let Some(mut stdin) = child.stdin.take() {
@@ -111,20 +99,33 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let mut ending: Vec<_> = self.hosts().filter_map(|host| self.uninstall(&host)).collect();
+        let mut ending: Vec<_> =
+            hosts(self.peers).filter_map(|host| self.uninstall(&host)).collect();
         let deadline = Instant::now() + ENDS_WITHIN;
         for child in &mut ending {
             while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
                 std::thread::sleep(LOOK_EVERY);
             }
         }
+        strays::end(&self.folder);
         // Whatever is left of it is in the temporary folder.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
+/// The folder of the demo that is this process.
+pub(super) fn folder_of(process: impl Display) -> PathBuf {
+    std::env::temp_dir().join(format!("murder-demo-{process}"))
+}
+
+/// Tracker, seeder and so many peers.
+pub(super) fn hosts(peers: usize) -> impl Iterator<Item = String> {
+    let roles = ["tracker".to_owned(), "seeder".to_owned()];
+    roles.into_iter().chain((1..=peers).map(|number| format!("peer{number}")))
+}
+
 /// 127.0.0.2 and on: on Linux all of 127/8 is this machine.
-fn address(host: usize) -> Ipv4Addr {
+pub(super) fn address(host: usize) -> Ipv4Addr {
     let number = u32::try_from(host).unwrap_or(u32::MAX >> 8) + 2;
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 0, 0)) + number)
 }

@@ -4,12 +4,13 @@ use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Makes a tree of about `size` bytes at `root`, which must not exist; says how many entries it
-/// has.
-pub(super) fn make(root: &Path, size: u64) -> std::io::Result<u64> {
-    let mut maker = Maker { root, noise: Noise(0x9e37_79b9_7f4a_7c15), entries: 0 };
+/// has. Once `stop` is true it ends early with an error.
+pub(super) fn make(root: &Path, size: u64, stop: &AtomicBool) -> std::io::Result<u64> {
+    let mut maker = Maker { root, stop, noise: Noise(0x9e37_79b9_7f4a_7c15), entries: 0 };
     maker.folder("")?;
     maker.folder("empty folder")?;
     maker.folder("bin")?;
@@ -38,6 +39,7 @@ pub(super) fn make(root: &Path, size: u64) -> std::io::Result<u64> {
 
 struct Maker<'a> {
     root: &'a Path,
+    stop: &'a AtomicBool,
     noise: Noise,
     entries: u64,
 }
@@ -53,10 +55,17 @@ impl Maker<'_> {
         let mut file = BufWriter::with_capacity(1 << 16, File::create_new(self.root.join(name))?);
         let mut left = size;
         while left > 0 {
-            let bytes = self.noise.next().to_le_bytes();
-            let n = left.min(bytes.len() as u64) as usize;
-            file.write_all(&bytes[..n])?;
-            left -= n as u64;
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(std::io::ErrorKind::Interrupted.into());
+            }
+            let mut chunk = left.min(CHUNK);
+            left -= chunk;
+            while chunk > 0 {
+                let bytes = self.noise.next().to_le_bytes();
+                let n = chunk.min(bytes.len() as u64) as usize;
+                file.write_all(&bytes[..n])?;
+                chunk -= n as u64;
+            }
         }
         let file = file.into_inner()?;
         file.set_permissions(Permissions::from_mode(mode))?;
@@ -84,3 +93,5 @@ fn time(entry: u64) -> SystemTime {
 /// In bytes.
 const SMALL: u64 = 4096;
 const MOST_SMALL: u64 = 512;
+/// Written between two looks at whether to stop; it takes about a millisecond.
+const CHUNK: u64 = 1 << 20;
