@@ -1,6 +1,7 @@
 //! The whole way with real agents on this machine, without SSH and without root: every host has
 //! `connection: local`, an address of its own on the loopback and a folder of its own.
 
+mod demo;
 mod site;
 
 use site::{Ran, Site};
@@ -116,6 +117,20 @@ fn a_missing_path_is_the_seeders_failure() {
     site.murder("distribute_files").expect(0);
     let ran: Ran = site.murder("create_torrent tag=v1 files_path=/nowhere/at/all").expect(3);
     assert!(ran.stderr.contains("/nowhere/at/all"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_failed_host_within_the_allowed_percentage_has_an_exit_code_of_its_own() {
+    let site = Site::new(120, 3);
+    for line in &SESSION[..4] {
+        site.murder(line).expect(0);
+    }
+    site.occupy("p2", "v1");
+    let ran = site.json("peer tag=v1 --max-fail-percentage 34").expect(4);
+    assert_eq!(ran.outcomes(), ["ok", "failed", "ok"]);
+    // Now each of them has something there.
+    let ran = site.json("peer tag=v1 --max-fail-percentage 34").expect(3);
+    assert_eq!(ran.outcomes(), ["failed"; 3]);
 }
 
 #[test]
