@@ -56,6 +56,9 @@ fn run_task(options: &Options, task: &'static TaskSpec, values: &Values) -> Resu
     let inventory = inventory.as_ref();
     if settings.mode == Mode::DryRun {
         let plan = tasks::plan(&settings, inventory)?;
+        for warning in inventory.into_iter().flat_map(|inventory| &inventory.warnings) {
+            talk(&format!("warning: {warning}\n"));
+        }
         match settings.output.format {
             Format::Json => print(&plan.json()),
             Format::Human => print(&plan.text(PLAN_WIDTH)),

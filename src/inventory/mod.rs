@@ -2,6 +2,7 @@
 //! their roles and variables. Everything that may be wrong with one is said before anything
 //! connects anywhere.
 
+mod beside;
 mod error;
 mod fold;
 mod graph;
@@ -49,6 +50,8 @@ pub struct Inventory {
     pub groups: Groups,
     /// Who does what; `--limit` does not change it.
     pub roles: Roles,
+    /// What is likely to surprise, one sentence each without its full stop.
+    pub warnings: Vec<String>,
     index: HashMap<String, usize>,
 }
 
@@ -82,10 +85,15 @@ impl Inventory {
             Source::File(path) => File::open(path).and_then(read_bounded),
             _ => read_bounded(io::stdin().lock()),
         };
-        match read {
-            Ok(bytes) => Self::parse(&bytes, &file, overrides),
-            Err(source) => Err(InventoryError::Read { file, source }),
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(InventoryError::Read { file, source }),
+        };
+        let mut inventory = Self::parse(&bytes, &file, overrides)?;
+        if let Source::File(path) = source {
+            inventory.warnings = beside::unread(path);
         }
+        Ok(inventory)
     }
 
     /// Reads and checks the text of an inventory, which messages call `file`.
@@ -127,7 +135,7 @@ impl Inventory {
         let roles = Roles::of(&file, &hosts, &groups)?;
         let names = hosts.iter().enumerate();
         let index = names.map(|(id, host)| (host.name.clone(), id)).collect();
-        Ok(Self { file, hosts, groups, roles, index })
+        Ok(Self { file, hosts, groups, roles, warnings: Vec::new(), index })
     }
 
     /// The host that the agents meet at.

@@ -47,6 +47,9 @@ pub async fn run(
     }
     let interrupt = Interrupt::listen(Second::Ends).map_err(here)?;
     let Some(inventory) = inventory else { return Err(no_inventory()) };
+    for warning in &inventory.warnings {
+        reporter.emit(Event::Warning(warning.clone()));
+    }
     let limit = settings.limit.as_deref();
     if settings.task == Task::Inventory {
         reporter.emit(Event::Data(inventory::data(inventory, limit)?));
