@@ -1,5 +1,5 @@
 //! The workstation's half of murder: `cli -> settings -> tasks -> fleet -> ssh`, with `report`
-//! reading the events of all of them. `inventory`, `limit` and `plan` are pure.
+//! reading the events of all of them. `inventory`, `limit`, `plan` and `suggest` are pure.
 //!
 //! A library only so that the program's parts are public items to the compiler and to tests; the
 //! program is the product, and nothing here is a stable interface.
@@ -14,4 +14,5 @@ pub mod plan;
 pub mod report;
 pub mod settings;
 pub mod ssh;
+pub mod suggest;
 pub mod tasks;

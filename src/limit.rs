@@ -7,7 +7,8 @@ use std::io;
 
 use regex::Regex;
 
-use crate::inventory::{Inventory, did_you_mean, nearest};
+use crate::inventory::{Inventory, did_you_mean};
+use crate::suggest::nearest;
 
 /// What was typed after `--limit`, understood but not yet looked up.
 ///
@@ -220,7 +221,7 @@ impl Term {
         LimitError::NoMatch {
             typed: self.typed.clone(),
             inventory: inventory.file.clone(),
-            nearest: nearest(name, known),
+            nearest: nearest(name, known).map(str::to_owned),
         }
     }
 }

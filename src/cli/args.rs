@@ -11,10 +11,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::error::CliError;
-use super::suggest::nearest;
 use super::tasks::TaskSpec;
 use super::value::{Value, duration};
 use crate::settings::{Color, Percent, Verbosity};
+use crate::suggest::nearest;
 
 /// What somebody typed.
 #[derive(Clone, Debug)]

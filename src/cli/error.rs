@@ -1,9 +1,9 @@
 //! What is wrong with a command line, and what to type instead.
 
 use super::keys;
-use super::suggest::nearest;
 use super::tasks::{TASKS, TaskSpec};
 use super::value::ValueError;
+use crate::suggest::nearest;
 
 /// Why a command line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

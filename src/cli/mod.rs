@@ -6,7 +6,6 @@ mod complete;
 mod error;
 mod help;
 pub mod keys;
-mod suggest;
 mod tasks;
 mod value;
 
@@ -14,6 +13,5 @@ pub use args::{Options, Typed, Values, parse, wants_json};
 pub use complete::completions;
 pub use error::CliError;
 pub use help::{long_help, short_help, task_help, task_list, task_list_json};
-pub use suggest::nearest;
 pub use tasks::{On, TASKS, TaskSpec};
 pub use value::{Kind, Value, ValueError, duration};

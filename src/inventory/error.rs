@@ -220,24 +220,6 @@ pub enum Problem {
     NoHosts,
 }
 
-/// The candidate that a mistyped word is likely meant to be.
-pub(crate) fn nearest<S: AsRef<str>>(
-    word: &str,
-    candidates: impl IntoIterator<Item = S>,
-) -> Option<String> {
-    if word.len() > 100 {
-        return None;
-    }
-    let most = 1 + word.chars().count() / 4;
-    let candidates = candidates.into_iter();
-    let distance = |name: S| (strsim::osa_distance(word, name.as_ref()), name);
-    candidates
-        .map(distance)
-        .filter(|(distance, _)| *distance <= most)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name.as_ref().to_owned())
-}
-
 /// The end of a message about a mistyped word.
 pub(crate) fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"))

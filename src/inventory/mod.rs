@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 
+pub(crate) use error::did_you_mean;
 pub use error::{InventoryError, Problem};
-pub(crate) use error::{did_you_mean, nearest};
 pub use fold::fold;
 pub use host::{Address, Host};
 pub use key::Key;

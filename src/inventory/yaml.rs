@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::error::{InventoryError, Problem, nearest, quoted};
+use super::error::{InventoryError, Problem, quoted};
 use super::graph::{ALL, Graph, GroupId, HostId, UNGROUPED};
 use super::key::Key;
 use super::name;
@@ -11,6 +11,7 @@ use super::node::{Body, Entry, Node};
 use super::place::Mark;
 use super::variable;
 use super::vars::{Origin, Var};
+use crate::suggest::nearest;
 
 /// Reads an inventory. Top-level groups beside `all` are below it.
 pub(super) fn read(text: &str, file: &str) -> Result<Graph, InventoryError> {
@@ -68,7 +69,7 @@ impl Reader {
                 "children" => self.children(id, &section.value)?,
                 "vars" => self.group_vars(id, &section.value)?,
                 other => {
-                    let nearest = nearest(other, SECTIONS);
+                    let nearest = nearest(other, SECTIONS).map(str::to_owned);
                     let problem = Problem::Section { got: quoted(other), nearest };
                     return Err(self.graph.wrong(section.at, problem));
                 }
