@@ -133,7 +133,7 @@ mod tests {
         };
         assert_eq!(
             error.failure().to_string(),
-            "no room for the 7 bytes of /spool/v1.tgz.part: No space left on device (os error 28) \
+            "no room for the 7 B of /spool/v1.tgz.part: No space left on device (os error 28) \
              (free space below /spool, or set temp_path to a larger file system)"
         );
         assert_eq!(error.failure().blame, Blame::Host);

@@ -32,15 +32,14 @@ pub(super) async fn run(
 ) -> Result<Exit, Refusal> {
     let site = Site::new(demo.hosts).map_err(|error| refused(&error))?;
     reporter.emit(Event::Note(format!(
-        "a tracker, a seeder and {} run on {} to {}, in {}",
+        "tracker, seeder and {} on {} to {}",
         units::hosts(demo.hosts),
         site::address(0),
         site::address(demo.hosts + 1),
-        site.folder().display()
     )));
     let ended = play(settings, demo, reporter, interrupt, &site).await;
     let folder = site.folder().display();
-    let text = format!("removes {folder} and ends what runs there, which may take seconds");
+    let text = format!("removes {folder} and ends what runs there");
     reporter.emit(Event::Note(text));
     // Not on this thread, which has to drop what Ctrl-C cut short meanwhile.
     let _ = tokio::task::spawn_blocking(move || drop(site)).await;
@@ -126,11 +125,8 @@ async fn compare_all(context: &Context, site: &Site, results: &mut [HostResult])
         result.outcome = Outcome::Failed(Failure::new(Blame::Bug, text));
     }
     let text = match same {
-        1 => "compared 1 tree with the seeder's: names, modes, times and contents are the same"
-            .to_owned(),
-        n => format!(
-            "compared {n} trees with the seeder's: names, modes, times and contents are the same"
-        ),
+        1 => "1 tree is the seeder's in names, modes, times and contents".to_owned(),
+        n => format!("all {n} trees are the seeder's in names, modes, times and contents"),
     };
     if same > 0 {
         context.reporter.emit(Event::Note(text));
