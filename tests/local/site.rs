@@ -1,9 +1,11 @@
 //! A fleet of folders for one test, ended and removed with it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::tree;
 
 /// A tracker t1, a seeder s1 and peers p1, p2 and so on.
 pub(crate) struct Site {
@@ -87,12 +89,15 @@ impl Site {
     /// Compares a peer's tree with the seeder's.
     pub(crate) fn assert_same_tree(&self, peer: &str, tag: &str) {
         let tree = self.path(peer).join("out").join(tag);
-        assert_same(&self.path("files"), &tree);
+        tree::assert_same(&self.path("files"), &tree);
     }
 
     /// Compares a file of the tree with one in the folder.
     pub(crate) fn assert_same_file(&self, in_tree: &str, in_folder: &str) {
-        assert_same(&self.path("files").join(in_tree), &self.path(in_folder));
+        let (left, right) = (self.path("files").join(in_tree), self.path(in_folder));
+        let mode = |path| fs::metadata(path).unwrap().mode();
+        assert_eq!(mode(&left), mode(&right), "{}", right.display());
+        assert!(fs::read(left).unwrap() == fs::read(&right).unwrap(), "{}", right.display());
     }
 
     /// The names in a host's spool.
@@ -126,16 +131,9 @@ impl Site {
 
     fn make_tree(&self) {
         let files = self.path("files");
-        fs::create_dir_all(files.join("empty folder")).unwrap();
-        fs::create_dir(files.join("bin")).unwrap();
-        let large: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_le_bytes).collect();
-        fs::write(files.join("large.bin"), large).unwrap();
-        fs::write(files.join("empty"), "").unwrap();
-        fs::write(files.join("Größe 大きさ"), "x").unwrap();
-        fs::write(files.join("bin/run"), "#!/bin/sh\n").unwrap();
-        fs::set_permissions(files.join("bin/run"), fs::Permissions::from_mode(0o755)).unwrap();
-        symlink("bin/run", files.join("current")).unwrap();
-        fs::hard_link(files.join("large.bin"), files.join("bin/linked")).unwrap();
+        fs::create_dir(&files).unwrap();
+        tree::make(&files);
+        fs::write(files.join("large"), tree::noise(12 << 20, 9)).unwrap();
     }
 }
 
@@ -175,31 +173,5 @@ pub(crate) fn assert_no_process_of(folder: &Path) {
         // Processes come and go, and those of others can't be looked at.
         let Ok(exe) = fs::read_link(entry.path().join("exe")) else { continue };
         assert!(!exe.starts_with(folder), "{} still runs", exe.display());
-    }
-}
-
-fn assert_same(left: &Path, right: &Path) {
-    let (a, b) = (fs::symlink_metadata(left).unwrap(), fs::symlink_metadata(right));
-    let b = b.unwrap_or_else(|error| panic!("{}: {error}", right.display()));
-    assert_eq!(a.file_type(), b.file_type(), "{}", right.display());
-    if a.is_symlink() {
-        assert_eq!(fs::read_link(left).unwrap(), fs::read_link(right).unwrap());
-        return;
-    }
-    assert_eq!(a.mode(), b.mode(), "{}", right.display());
-    assert_eq!(a.mtime(), b.mtime(), "{}", right.display());
-    if !a.is_dir() {
-        assert!(fs::read(left).unwrap() == fs::read(right).unwrap(), "{}", right.display());
-        return;
-    }
-    let names = |folder: &Path| {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    assert_eq!(names(left), names(right), "{}", right.display());
-    for name in names(left) {
-        assert_same(&left.join(&name), &right.join(&name));
     }
 }
