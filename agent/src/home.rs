@@ -136,12 +136,17 @@ impl Home {
 pub fn expand(text: &str) -> Result<PathBuf, HomeError> {
     let path = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-            let user = std::env::home_dir().filter(|path| path.is_absolute());
-            user.ok_or(HomeError::NoUserHome)?.join(rest.trim_start_matches('/'))
+            user_home().ok_or(HomeError::NoUserHome)?.join(rest.trim_start_matches('/'))
         }
         _ => PathBuf::from(text),
     };
     if path.is_absolute() { Ok(path) } else { Err(HomeError::Relative(text.to_owned())) }
+}
+
+/// The home of the user that SSH logged in. `std::env::home_dir` would ask the name service, which
+/// takes a static executable several hundred kilobytes and the host's own shared libraries.
+pub fn user_home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// What a role is called in file names and messages: `tracker`, `seeder-v1`.
@@ -274,7 +279,7 @@ mod tests {
             expand("tmp/x").unwrap_err().failure().to_string(),
             "the path \"tmp/x\" is not absolute (write a path that begins with / or ~/)"
         );
-        let user = std::env::home_dir().unwrap();
+        let user = user_home().unwrap();
         assert_eq!(expand("~/x y").unwrap(), user.join("x y"));
         assert_eq!(expand("~").unwrap(), user);
         assert!(expand("~root/x").is_err());

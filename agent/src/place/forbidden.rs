@@ -19,7 +19,7 @@ impl Forbidden {
     pub(super) fn of_this_host(home: &Home) -> Self {
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
         let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-        let own = std::env::home_dir();
+        let own = crate::home::user_home();
         Self {
             homes: homes(&passwd).chain(own).filter_map(|path| path.canonicalize().ok()).collect(),
             mounts: mount_points(&mounts).collect(),
