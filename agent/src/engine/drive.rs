@@ -99,6 +99,8 @@ impl Drive {
             publish,
             began: Instant::now(),
         };
+        // Whoever asks before the task runs is told what was there from before.
+        drive.publish();
         (drive, inputs)
     }
 
@@ -106,7 +108,6 @@ impl Drive {
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut flow = self.drain();
-        self.publish();
         while flow == Flow::Go {
             let due = self.torrent.poll_deadline().map(|deadline| self.instant(deadline.at));
             tokio::select! {

@@ -202,6 +202,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead as _;
     use std::os::unix::net::UnixListener;
 
     use murder_protocol::{Phase, RunId};
@@ -239,7 +240,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path()).unwrap();
         let tracker = UnixListener::bind(home.socket()).unwrap();
-        let dying = std::thread::spawn(move || drop(tracker.accept().unwrap()));
+        let dying = std::thread::spawn(move || {
+            let (connection, _) = tracker.accept().unwrap();
+            // It dies after it was asked.
+            io::BufReader::new(connection).read_line(&mut String::new()).unwrap();
+        });
         let request = Watch { run: RunId("r".to_owned()) };
         let inputs = Inputs::default();
         let failure = follow(&request, &home, &inputs, Duration::ZERO, |_| Ok(())).unwrap_err();
