@@ -1,5 +1,6 @@
 //! The main job on hosts with a real `sshd` each. Needs root; `tests/run` installs the rest.
 
+mod doctor;
 mod faults;
 mod interop;
 mod murder;
