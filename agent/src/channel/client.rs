@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use murder_protocol::HostReport;
 use murder_swarm::tracker::Event;
-use murder_swarm::tracker::http::TrackerAnswer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::foreign::{self, Announced, Count, ForeignError};
+use super::dial::{CONNECTING, dial};
+use super::foreign::{Announced, Announcer};
 use super::line::{LineError, LineReader, encode};
 use super::message::{Have, Hello, ToAgent, ToTracker};
-use super::news::{ASK_EVERY, Said, Sent};
+use super::news::{Said, Sent};
 use super::upgrade::{self, UpgradeError};
 
 /// Which tracker, and who the agent is.
@@ -166,7 +165,7 @@ impl Client {
                     return Ok(Met::Ours(link));
                 }
                 Err(EnterError::Upgrade(upgrade)) if upgrade.may_be_foreign() => {
-                    match self.announce_once(tracker, Event::Started).await {
+                    match self.announcer(tracker).announce(Event::Started).await {
                         Ok(first) => {
                             self.first = index;
                             return Ok(Met::Foreign(tracker, first));
@@ -218,7 +217,7 @@ impl Client {
     fn hello(&self, local_ip: std::net::IpAddr) -> Hello {
         let mut hello = self.config.hello.clone();
         hello.announce_ip.get_or_insert(local_ip);
-        if self.said.borrow().report.as_ref().is_some_and(is_full) {
+        if self.said.borrow().is_full() {
             hello.have = Have::Full;
         }
         hello
@@ -267,63 +266,16 @@ impl Client {
     }
 
     /// Announces to a tracker of another make until the channel is closed or the tracker is lost.
-    async fn announce(&mut self, tracker: SocketAddr, mut last: Announced) -> End {
-        let local_ip = last.local_ip;
-        self.emit(ChannelEvent::Connected { tracker, observed_ip: local_ip, local_ip }).await;
-        let (mut wants, mut full) = (self.said.borrow().wants, false);
-        loop {
-            self.heard = Instant::now();
-            let TrackerAnswer { peers, interval, .. } = last.answer;
-            self.emit(ChannelEvent::Peers(peers)).await;
-            let mut next = self.heard + interval;
-            let event = loop {
-                tokio::select! {
-                    () = sleep_until(next) => break Event::Regular,
-                    changed = self.said.changed() => if changed.is_err() {
-                        // A tracker that does not hear it will find out by itself.
-                        let _ = self.announce_once(tracker, Event::Stopped).await;
-                        return End::Closed;
-                    },
-                }
-                let said = self.said.borrow_and_update().clone();
-                if said.wants > wants {
-                    wants = said.wants;
-                    next = next.min(self.heard + ASK_EVERY);
-                }
-                if said.report.as_ref().is_some_and(|report| report.outcome.is_some()) {
-                    // Nobody here collects outcomes, so nobody is waited for.
-                    self.emit(ChannelEvent::OutcomeSeen).await;
-                }
-                if !full && said.report.as_ref().is_some_and(is_full) {
-                    full = true;
-                    break Event::Completed;
-                }
-            };
-            last = match self.announce_once(tracker, event).await {
-                Ok(announced) => announced,
-                Err(error) => return End::Lost(format!("tracker {tracker}: {}", chain(&error))),
-            };
+    async fn announce(&mut self, tracker: SocketAddr, first: Announced) -> End {
+        match self.announcer(tracker).run(first).await {
+            Ok(()) => End::Closed,
+            Err(error) => End::Lost(format!("tracker {tracker}: {}", chain(&error))),
         }
     }
 
-    async fn announce_once(
-        &self,
-        tracker: SocketAddr,
-        event: Event,
-    ) -> Result<Announced, ForeignError> {
-        let hello = &self.config.hello;
-        let stream =
-            timeout(CONNECTING, dial(tracker, hello)).await.map_err(|_| ForeignError::Slow)??;
-        let count = {
-            let said = self.said.borrow();
-            let report = said.report.as_ref();
-            Count {
-                uploaded: report.map_or(said.uploaded, |report| report.uploaded),
-                downloaded: report.map_or(0, |report| report.downloaded),
-                left: report.map(|report| report.total - report.bytes),
-            }
-        };
-        foreign::announce(stream, tracker, hello, count, event).await
+    fn announcer(&mut self, tracker: SocketAddr) -> Announcer<'_> {
+        let Self { config, said, events, heard, .. } = self;
+        Announcer { tracker, hello: &config.hello, said, events, heard }
     }
 
     async fn hear(&mut self, message: ToAgent, link: &mut Link) {
@@ -390,26 +342,9 @@ enum EnterError {
     Io(#[from] std::io::Error),
 }
 
-/// On a fleet of loopback addresses each host speaks from its own, as it would on a network.
-async fn dial(tracker: SocketAddr, hello: &Hello) -> std::io::Result<TcpStream> {
-    let socket = if tracker.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    match hello.announce_ip {
-        Some(ip) if ip.is_loopback() && tracker.ip().is_loopback() => {
-            // A family that does not fit is the inventory's affair; the connection works without.
-            let _ = socket.bind(SocketAddr::new(ip, 0));
-        }
-        _ => {}
-    }
-    socket.connect(tracker).await
-}
-
 /// Waits until the [`Channel`] is gone.
 async fn dropped(said: &mut watch::Receiver<Said>) {
     while said.changed().await.is_ok() {}
-}
-
-fn is_full(report: &HostReport) -> bool {
-    report.total > 0 && report.bytes == report.total
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -430,10 +365,6 @@ fn jittered(backoff: Duration) -> Duration {
     let _ = getrandom::fill(&mut byte);
     backoff / 2 + backoff / 2 * u32::from(byte[0]) / 255
 }
-
-/// A TCP connection within a fleet takes milliseconds; three seconds bear one lost SYN and its
-/// retransmission (RFC 6298: one second).
-const CONNECTING: Duration = Duration::from_secs(3);
 
 /// A tracker that ten thousand agents return to at once is slow to answer.
 const ANSWERING: Duration = Duration::from_secs(15);

@@ -15,6 +15,13 @@ pub(super) struct Said {
     pub(super) wants: u64,
 }
 
+impl Said {
+    /// Whether the host has every piece, by its report.
+    pub(super) fn is_full(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.total > 0 && report.bytes == report.total)
+    }
+}
+
 /// What went over this connection, and when.
 pub(super) struct Sent {
     report: Option<HostReport>,
