@@ -1,0 +1,67 @@
+//! A host's cable: in or out, its rate, and what went over it.
+
+use std::fs;
+use std::process::Command;
+
+use crate::host::{Host, enter};
+use crate::setup::run;
+
+/// Whether a host's cable is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It is.
+    Up,
+    /// It is not.
+    Down,
+}
+
+/// Bytes that went over a host's cable, with the headers of Ethernet, IP and TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// What the host got.
+    pub received: u64,
+    /// What the host sent.
+    pub sent: u64,
+}
+
+impl Host {
+    /// Cuts the host off, or joins it again.
+    pub fn set_link(&self, state: Link) {
+        let state = match state {
+            Link::Up => "up",
+            Link::Down => "down",
+        };
+        run(enter(self.init, &["-n"]).args(["ip", "link", "set", "eth0", state]));
+    }
+
+    /// Limits what the host can send, in Mbit/s.
+    pub fn limit_uplink(&self, mbit: u32) {
+        shape(enter(self.init, &["-n"]), "eth0", mbit);
+    }
+
+    /// Limits what the host can receive, in Mbit/s.
+    pub fn limit_downlink(&self, mbit: u32) {
+        // What the switch's end of the cable sends.
+        shape(enter(self.fleet, &["-n"]), self.name(), mbit);
+    }
+
+    /// What went over the host's cable since the fleet came up.
+    pub fn traffic(&self) -> Traffic {
+        let path = format!("/proc/{}/net/dev", self.init);
+        let text = fs::read_to_string(path).expect("the host is up");
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("eth0:"));
+        // Sixteen numbers: eight of what was received, then eight of what was sent.
+        let numbers: Vec<u64> =
+            line.unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
+        Traffic { received: numbers[0], sent: numbers[8] }
+    }
+}
+
+/// A token bucket with about 30 ms of queue: deeper ones make every request wait for hundreds of
+/// milliseconds, and with this one a TCP flow still gets 0.956 of the rate as payload.
+fn shape(mut tc: Command, device: &str, mbit: u32) {
+    let rate = format!("{mbit}mbit");
+    run(tc
+        .args(["tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", &rate])
+        .args(["burst", "128k", "latency", "30ms"]));
+}
