@@ -52,6 +52,11 @@ impl Unreachable {
         matches!(self.cause, Cause::Dropped(_))
     }
 
+    /// Whether a jump host or another proxy hung up, which says nothing of the reason.
+    pub(super) fn is_the_proxys_word(&self) -> bool {
+        matches!(&self.cause, Cause::Dropped(line) if line == PROXY_HUNG_UP)
+    }
+
     /// What the user is told.
     pub fn failure(&self) -> Failure {
         use Blame::{Host, Network, Operator};
@@ -147,9 +152,13 @@ impl Cause {
         } else if has("Connection timed out") || has("Operation timed out") {
             Self::TimedOut
         } else if has("No route to host") || has("Network is unreachable") {
-            Self::NoRoute(last())
+            let what = if has("No route") { "No route to host" } else { "Network is unreachable" };
+            Self::NoRoute(line(what))
         } else if has("Bad configuration option") || has("Bad owner or permissions") {
             Self::BadConfig(line("Bad "))
+        } else if has("UNKNOWN port 65535") {
+            // What ssh calls the other end of a proxy, as it knows no address of it.
+            Self::Dropped(PROXY_HUNG_UP.to_owned())
         } else if DROPPED.iter().any(|text| has(text)) {
             Self::Dropped(last())
         } else if log.trim().is_empty() {
@@ -171,8 +180,13 @@ fn last_line(log: &str) -> String {
 
 fn tidy(line: &str) -> String {
     let line = line.trim();
-    line.strip_prefix("ssh: ").unwrap_or(line).trim_end_matches('.').to_owned()
+    let line = line.strip_prefix("ssh: ").unwrap_or(line);
+    // How a jump host says it.
+    let line = line.strip_prefix("channel 0: open failed: ").unwrap_or(line);
+    line.trim_end_matches('.').to_owned()
 }
+
+const PROXY_HUNG_UP: &str = "the jump host or proxy closed it";
 
 /// What ssh says when the other end goes away before the session stands.
 const DROPPED: &[&str] = &[
@@ -242,6 +256,31 @@ mod tests {
         ] {
             assert_eq!(said(log), words);
         }
+    }
+
+    #[test]
+    fn what_a_jump_host_says_counts_more_than_that_it_hung_up() {
+        let hung_up = "kex_exchange_identification: Connection closed by remote host\r\n\
+                       Connection closed by UNKNOWN port 65535";
+        assert_eq!(
+            said(hung_up),
+            "the host hung up during the connection's set-up: the jump host or proxy closed it \
+             (lower --forks, or raise MaxStartups in its sshd_config)"
+        );
+        assert!(Unreachable::from_log(hung_up).is_the_proxys_word());
+        let no_route = "channel 0: open failed: connect failed: No route to host\r\n\
+                        stdio forwarding failed\r\n";
+        assert_eq!(
+            said(&format!("{no_route}{hung_up}")),
+            "no way to the host: connect failed: No route to host (see that the host is up, and \
+             that this machine has a route to it)"
+        );
+        let refused = "channel 0: open failed: connect failed: Connection refused\r\n";
+        assert_eq!(
+            said(&format!("{refused}{hung_up}")),
+            "connection refused: connect failed: Connection refused (start sshd there, or give \
+             its port as `ansible_port`)"
+        );
     }
 
     #[test]

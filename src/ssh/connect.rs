@@ -9,6 +9,7 @@ use std::time::Duration;
 use murder_protocol::verbs::Verb;
 use openssh::{ControlPersist, KnownHosts, SessionBuilder};
 
+use super::behind;
 use super::call::Stream;
 use super::cause::Unreachable;
 use super::child::{Child, words};
@@ -73,8 +74,16 @@ impl Connector {
             builder.keyfile(key_file);
         }
         let mut tries = 1;
+        let mut asked = false;
         loop {
-            match self.connect(&builder, destination).await {
+            let mut result = self.connect(&builder, destination).await;
+            if result.as_ref().is_err_and(Unreachable::is_the_proxys_word) && !asked {
+                asked = true;
+                let ConnectOptions { timeout, host_keys } = self.options;
+                let why = behind::ask(host, host_keys, timeout).await;
+                result = result.map_err(|error| why.unwrap_or(error));
+            }
+            match result {
                 Err(error) if error.is_worth_another_try() && tries < TRIES => {
                     tokio::time::sleep(jittered(RETRY_AFTER * tries)).await;
                     tries += 1;

@@ -1,8 +1,10 @@
 //! The main job on hosts with a real `sshd` each. Needs root; `tests/run` installs the rest.
 
+mod disk_full;
 mod doctor;
 mod faults;
 mod interop;
+mod jump;
 mod murder;
 mod net;
 mod readme;
