@@ -69,6 +69,11 @@ impl Cast {
         each_once([&self.tracker, &self.seeder].into_iter().chain(&self.peers))
     }
 
+    /// Every host that `--limit` names, and the tracker, each once.
+    pub(super) fn named_and_tracker(&self) -> Vec<Arc<Host>> {
+        each_once(self.named.iter().chain([&self.tracker]))
+    }
+
     /// The seeder and the peers of this run, each once.
     pub(super) fn seeder_and_peers(&self) -> Vec<Arc<Host>> {
         each_once([&self.seeder].into_iter().chain(&self.peers))
@@ -235,7 +240,7 @@ impl Context {
         loop {
             let end = tokio::select! {
                 end = fan_out.next() => end,
-                () = self.interrupt.wait() => return Err(self.interrupted(GoesOn::Nothing)),
+                () = self.interrupt.wait() => return Err(self.interrupted(GoesOn::Begun)),
             };
             let Some(end) = end else { return Ok(ends) };
             each(&end);

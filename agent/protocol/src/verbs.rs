@@ -475,6 +475,8 @@ pub struct DoctorReply {
     pub dialled: Vec<(SocketAddr, Option<String>)>,
     /// Ports of the asked range that something else holds.
     pub busy_ports: Vec<u16>,
+    /// Why a port that nobody holds can't be listened on, if there is such a port.
+    pub port_error: Option<String>,
 }
 
 /// A file system as seen from one path.

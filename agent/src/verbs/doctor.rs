@@ -37,12 +37,8 @@ pub(super) fn run(
         // However it ends, it is over.
         let _ = replies.wait_for_end_of_input();
     }
-    Ok(DoctorReply {
-        clock_unix_ms: clock(),
-        file_systems,
-        dialled,
-        busy_ports: ports.map(|ports| ports.busy).unwrap_or_default(),
-    })
+    let (busy_ports, port_error) = ports.map(|ports| (ports.busy, ports.error)).unwrap_or_default();
+    Ok(DoctorReply { clock_unix_ms: clock(), file_systems, dialled, busy_ports, port_error })
 }
 
 /// What became of a range of ports.
@@ -51,6 +47,8 @@ struct Ports {
     listener: Option<TcpListener>,
     /// Held by somebody else.
     busy: Vec<u16>,
+    /// Why others can't be listened on: a low port, or an address that is not this host's.
+    error: Option<String>,
 }
 
 impl Ports {
@@ -58,7 +56,7 @@ impl Ports {
         let ours: Vec<u16> =
             read_all(home).iter().filter_map(|role| role.address.map(|it| it.port())).collect();
         let ip = announce_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-        let mut ports = Self { listener: None, busy: Vec::new() };
+        let mut ports = Self { listener: None, busy: Vec::new(), error: None };
         for port in first..=last {
             match TcpListener::bind((ip, port)) {
                 Ok(listener) => {
@@ -69,8 +67,7 @@ impl Ports {
                         ports.busy.push(port);
                     }
                 }
-                // A low port, or an address of another host: then it can't listen anywhere.
-                Err(_) => {}
+                Err(error) => ports.error = Some(error.to_string()),
             }
         }
         ports
@@ -158,7 +155,18 @@ mod tests {
         let port = held.local_addr().unwrap().port();
         let ports = Ports::look(&home, (port, port), Some(Ipv4Addr::LOCALHOST.into()));
         assert_eq!(ports.busy, [port]);
-        assert!(ports.listener.is_none());
+        assert!(ports.listener.is_none() && ports.error.is_none());
+    }
+
+    #[test]
+    fn an_address_of_another_host_is_told_apart_from_a_busy_port() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        // TEST-NET-1 (RFC 5737) is nobody's.
+        let ports = Ports::look(&home, (6881, 6882), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(ports.busy, [0; 0]);
+        let error = "Cannot assign requested address (os error 99)";
+        assert_eq!(ports.error.as_deref(), Some(error));
     }
 
     #[test]

@@ -81,9 +81,10 @@ pub(super) fn data(findings: &BTreeMap<String, Vec<Finding>>, hosts: usize) -> D
             Grade::Note => "note",
         };
         text.push_str(&format!("{grade}: {} ({})\n", finding.text, named(hosts)));
-        json.push(json!({
+        let line = json!({
             "event": "finding", "grade": grade, "text": finding.text, "hosts": hosts
-        }));
+        });
+        json.push(line.to_string());
     }
     if folded.is_empty() {
         text = format!("nothing found on {}\n", units::hosts(hosts));

@@ -4,7 +4,7 @@
 mod finding;
 mod ports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,27 +20,25 @@ use finding::{Finding, Grade};
 
 /// Runs it. A host with a problem fails, so that the exit code says so.
 pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<Vec<HostResult>, Stop> {
-    let hosts = context.cast.named.clone();
+    // The ports are tried with the tracker, so it is looked at whatever the limit.
+    let hosts = context.cast.named_and_tracker();
     context.task_started(TaskName::Doctor, &hosts);
     let looked = context
         .gather(hosts.clone(), context.quick(), |host| look(context.clone(), doctor.clone(), host))
         .await?;
     let mut findings: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-    let mut well = Vec::new();
+    let mut well = BTreeSet::new();
     for end in &looked {
         let name = &end.result.host;
-        match (&end.value, end.result.outcome.failure()) {
-            (Some(found), _) => {
-                findings.entry(name.clone()).or_default().extend(found.iter().cloned());
-                well.extend(hosts.iter().filter(|host| host.name == *name).cloned());
-            }
-            (None, Some(failure)) => {
-                let finding = Finding::problem(failure.to_string());
-                findings.entry(name.clone()).or_default().push(finding);
-            }
-            (None, None) => {}
+        let failed = end.result.outcome.failure();
+        let failed = failed.map(|failure| Finding::problem(failure.to_string()));
+        let found = end.value.iter().flatten().cloned().chain(failed);
+        findings.entry(name.clone()).or_default().extend(found);
+        if end.value.is_some() {
+            well.insert(name);
         }
     }
+    let well: Vec<_> = hosts.into_iter().filter(|host| well.contains(&host.name)).collect();
     let tried = ports::try_ports(context, &well, doctor.sample).await?;
     for (host, finding) in tried {
         findings.entry(host).or_default().push(finding);

@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use murder_protocol::verbs::{Doctor as DoctorVerb, Role, Status};
+use murder_protocol::verbs::{Doctor as DoctorVerb, DoctorEvent, DoctorReply, Role, Status};
+use murder_protocol::{Blame, Failure};
 
 use super::finding::Finding;
-use crate::fleet::{Done, Job, Outcome};
+use crate::fleet::{Done, HostResult, Job, Outcome};
 use crate::inventory::Host;
 use crate::report::GoesOn;
 use crate::ssh::{Step, Stream};
@@ -39,7 +40,7 @@ pub(super) async fn try_ports(
             match (end.value, end.result.outcome) {
                 (Some(listening), _) => open.push(listening),
                 (None, Outcome::Failed(failure) | Outcome::Unreachable(failure)) => {
-                    findings.push((end.result.host, Finding::problem(failure.message)));
+                    findings.push((end.result.host, Finding::problem(failure.to_string())));
                 }
                 _ => {}
             }
@@ -54,8 +55,10 @@ pub(super) async fn try_ports(
             .gather(sampled, context.quick(), |host| dial(context.clone(), targets.clone(), host))
             .await?;
         for end in dialled {
-            let host = end.result.host;
-            findings.extend(end.value.into_iter().flatten().map(|found| (host.clone(), found)));
+            let HostResult { host, outcome, .. } = end.result;
+            let failed = outcome.failure().map(|failure| Finding::problem(failure.to_string()));
+            let found = end.value.into_iter().flatten().chain(failed);
+            findings.extend(found.map(|found| (host.clone(), found)));
         }
         Ok(findings)
     };
@@ -73,25 +76,28 @@ fn spread(hosts: &[Arc<Host>], sample: usize) -> Vec<Arc<Host>> {
 
 async fn listen(context: Context, host: Arc<Host>) -> Job<Listening> {
     let ports = host.peer_ports();
-    let stream = hold(&context, &host, (ports.first, ports.last)).await?;
-    match stream {
-        (Some(address), stream) => {
+    match hold(&context, &host, (ports.first, ports.last)).await? {
+        Held::Open(address, stream) => {
             let host = host.name.clone();
             let value = Listening { host, what: "peer port", address, _stream: Some(stream) };
             Ok(Done { detail: String::new(), value })
         }
-        (None, _) => Err(Outcome::Failed(murder_protocol::Failure::new(
-            murder_protocol::Blame::Host,
-            format!("none of the peer ports {ports} can be listened on"),
-        ))),
+        Held::Closed(why) => {
+            let message = format!("none of the peer ports {ports} can be listened on: {why}");
+            Err(Outcome::Failed(Failure::new(Blame::Host, message)))
+        }
     }
 }
 
-async fn hold(
-    context: &Context,
-    host: &Host,
-    ports: (u16, u16),
-) -> Result<(Option<SocketAddr>, Stream<DoctorVerb>), Outcome> {
+/// What became of a wish for a port.
+enum Held {
+    /// It is held open as long as this stream is there.
+    Open(SocketAddr, Stream<DoctorVerb>),
+    /// None of them can be, for this reason.
+    Closed(String),
+}
+
+async fn hold(context: &Context, host: &Host, ports: (u16, u16)) -> Result<Held, Outcome> {
     let connection = context.open(host).await?;
     let request = DoctorVerb {
         paths: Vec::new(),
@@ -100,11 +106,22 @@ async fn hold(
         announce_ip: host.announce_ip(),
     };
     let mut stream = connection.stream(&request).await?;
-    let address = match stream.next().await? {
-        Step::Event(event) => event.listening.first().copied(),
-        Step::Reply(_) => None,
-    };
-    Ok((address, stream))
+    if let Step::Event(DoctorEvent { listening }) = stream.next().await?
+        && let Some(address) = listening.first()
+    {
+        return Ok(Held::Open(*address, stream));
+    }
+    stream.close_input();
+    Ok(Held::Closed(why_closed(stream.reply().await?)))
+}
+
+fn why_closed(reply: DoctorReply) -> String {
+    match (reply.port_error, reply.busy_ports.as_slice()) {
+        (Some(error), _) => error,
+        (None, [_]) => "another program holds it".into(),
+        (None, [_, ..]) => "other programs hold them".into(),
+        (None, []) => "murder's own agents hold them".into(),
+    }
 }
 
 /// The running tracker, or its port held open for the moment.
@@ -112,7 +129,7 @@ async fn tracker(context: &Context) -> Result<Listening, Finding> {
     let host = context.cast.tracker.clone();
     let failed = |outcome: Outcome| {
         let message = outcome.failure().map(ToString::to_string).unwrap_or_default();
-        Finding::problem(format!("tracker: {message}"))
+        Finding::problem(message)
     };
     let port = host.tracker_port();
     let name = host.name.clone();
@@ -126,30 +143,23 @@ async fn tracker(context: &Context) -> Result<Listening, Finding> {
     if let Some(address) = running.filter(|address| !address.ip().is_unspecified()) {
         return Ok(Listening { host: name, what: "tracker port", address, _stream: None });
     }
-    // A tracker that listens on every address holds the port; a free one beside it has the same
-    // way there but for a firewall's rule for that port.
-    let (address, stream) = hold(context, &host, (port, port)).await.map_err(failed)?;
-    match (address, running) {
-        (Some(address), _) => {
+    // A tracker that listens on every address holds the port. The host's address is then learnt
+    // with another port.
+    let ports = match running {
+        Some(_) => (host.peer_ports().first, host.peer_ports().last),
+        None => (port, port),
+    };
+    match hold(context, &host, ports).await.map_err(failed)? {
+        Held::Open(address, stream) => {
+            let address = SocketAddr::new(address.ip(), port);
             Ok(Listening { host: name, what: "tracker port", address, _stream: Some(stream) })
         }
-        (None, Some(_)) => {
-            let ports = host.peer_ports();
-            let (address, _) =
-                hold(context, &host, (ports.first, ports.last)).await.map_err(failed)?;
-            let address = address.map(|address| SocketAddr::new(address.ip(), port));
-            address
-                .map(|address| Listening {
-                    host: name,
-                    what: "tracker port",
-                    address,
-                    _stream: None,
-                })
-                .ok_or_else(|| Finding::note("the tracker's address is not known"))
+        Held::Closed(_) if running.is_some() => Err(Finding::note(
+            "the tracker port was not tried: the address of its host is not known",
+        )),
+        Held::Closed(why) => {
+            Err(Finding::problem(format!("the tracker port {port} can't be listened on: {why}")))
         }
-        (None, None) => Err(Finding::problem(format!(
-            "the tracker port {port} can't be listened on: something else holds it"
-        ))),
     }
 }
 
