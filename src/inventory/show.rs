@@ -1,10 +1,13 @@
 //! What `murder inventory` prints: who the hosts are, what they do, and which line of which file
 //! says so. As many lines for 4,000 hosts as for 40, because equal things are folded.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::fold::fold;
 use super::host::{Address, Host};
@@ -28,64 +31,99 @@ pub fn text(inventory: &Inventory, hosts: &BTreeSet<usize>) -> String {
     tables.iter().fold(head, |text, rows| text + "\n" + &table(rows))
 }
 
-/// The same for a program, in one object and in full.
-pub fn json(inventory: &Inventory, hosts: &BTreeSet<usize>) -> Value {
-    let name = |id: &usize| inventory.hosts[*id].name.clone();
+/// The same for a program, in one line and in full.
+pub fn json(inventory: &Inventory, hosts: &BTreeSet<usize>) -> String {
+    let name = |id: usize| inventory.hosts[id].name.as_str();
+    let roles = &inventory.roles;
     let mut groups_of: HashMap<usize, Vec<&str>> = HashMap::new();
     for (group, info) in &inventory.groups {
         for member in &info.members {
             groups_of.entry(*member).or_default().push(group);
         }
     }
-    let peers: BTreeSet<usize> = inventory.roles.peers.iter().copied().collect();
+    let peers: BTreeSet<usize> = roles.peers.iter().copied().collect();
     let host = |&id: &usize| {
         let host = &inventory.hosts[id];
         let is = [
-            ("tracker", inventory.roles.tracker == id),
-            ("seeder", inventory.roles.seeder == id),
+            ("tracker", roles.tracker == id),
+            ("seeder", roles.seeder == id),
             ("peer", peers.contains(&id)),
         ];
-        let roles: Vec<&str> = is.into_iter().filter(|(_, is)| *is).map(|(role, _)| role).collect();
-        json!({
-            "name": host.name,
-            "address": address_json(&host.address),
-            "roles": roles,
-            "groups": groups_of.get(&id),
-            "vars": vars_json(host),
-        })
+        HostJson {
+            address: AddressJson::of(&host.address),
+            groups: groups_of.remove(&id),
+            name: &host.name,
+            roles: is.into_iter().filter(|(_, is)| *is).map(|(role, _)| role).collect(),
+            vars: vars_json(host),
+        }
     };
-    json!({
-        "event": "inventory",
-        "inventory": inventory.file,
-        "tracker": name(&inventory.roles.tracker),
-        "seeder": name(&inventory.roles.seeder),
-        "peers": inventory.roles.peers.iter().map(name).collect::<Vec<_>>(),
-        "hosts": hosts.iter().map(host).collect::<Vec<_>>(),
-    })
+    let all = InventoryJson {
+        event: "inventory",
+        hosts: hosts.iter().map(host).collect(),
+        inventory: &inventory.file,
+        peers: roles.peers.iter().copied().map(name).collect(),
+        seeder: name(roles.seeder),
+        tracker: name(roles.tracker),
+    };
+    serde_json::to_string(&all).expect("every variable has a JSON form")
 }
 
-fn address_json(address: &Address) -> Value {
-    match address {
-        Address::Local => json!({ "connection": "local" }),
-        Address::Ssh { destination, port, user, key_file } => json!({
-            "connection": "ssh",
-            "host": destination,
-            "port": port,
-            "user": user,
-            "key_file": key_file.as_deref().map(Path::to_string_lossy),
-        }),
+#[derive(Serialize)]
+struct InventoryJson<'a> {
+    event: &'static str,
+    hosts: Vec<HostJson<'a>>,
+    inventory: &'a str,
+    peers: Vec<&'a str>,
+    seeder: &'a str,
+    tracker: &'a str,
+}
+
+#[derive(Serialize)]
+struct HostJson<'a> {
+    address: AddressJson<'a>,
+    groups: Option<Vec<&'a str>>,
+    name: &'a str,
+    roles: Vec<&'static str>,
+    vars: BTreeMap<&'a str, VarJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "connection", rename_all = "snake_case")]
+enum AddressJson<'a> {
+    Local,
+    Ssh { host: &'a str, key_file: Option<Cow<'a, str>>, port: Option<u16>, user: Option<&'a str> },
+}
+
+#[derive(Serialize)]
+struct VarJson<'a> {
+    from: String,
+    value: Cow<'a, Value>,
+}
+
+impl<'a> AddressJson<'a> {
+    fn of(address: &'a Address) -> Self {
+        match address {
+            Address::Local => Self::Local,
+            Address::Ssh { destination, port, user, key_file } => Self::Ssh {
+                host: destination,
+                key_file: key_file.as_deref().map(Path::to_string_lossy),
+                port: *port,
+                user: user.as_deref(),
+            },
+        }
     }
 }
 
-fn vars_json(host: &Host) -> Value {
+fn vars_json(host: &Host) -> BTreeMap<&str, VarJson<'_>> {
     let defaults = Key::ALL.into_iter().filter_map(|key| {
         let default = key.default().filter(|_| host.vars.get(key.name()).is_none())?;
-        Some((key.name().to_owned(), json!({ "value": default, "from": "default" })))
+        let value = Cow::Owned(Value::from(default));
+        Some((key.name(), VarJson { from: "default".to_owned(), value }))
     });
     let given = host.vars.iter().map(|(name, var)| {
-        (name.to_owned(), json!({ "value": var.json, "from": var.origin.to_string() }))
+        (name, VarJson { from: var.origin.to_string(), value: Cow::Borrowed(&var.json) })
     });
-    Value::Object(defaults.chain(given).collect())
+    defaults.chain(given).collect()
 }
 
 type Row = Vec<String>;
@@ -161,21 +199,26 @@ fn address(host: &Host) -> String {
 type Said = (String, String);
 
 fn variables(inventory: &Inventory, hosts: &BTreeSet<usize>) -> Vec<Row> {
-    let mut said: BTreeMap<&str, Vec<(Said, usize)>> = BTreeMap::new();
+    let mut said: BTreeMap<&str, Vec<(Rc<Said>, usize)>> = BTreeMap::new();
     // Hosts of a group share its variables, so most texts are made once.
-    let mut known: HashMap<*const Var, Said> = HashMap::new();
+    let mut known: HashMap<*const Var, Rc<Said>> = HashMap::new();
+    let defaults: Vec<(&str, Rc<Said>)> = Key::ALL
+        .into_iter()
+        .filter_map(|key| {
+            let text = (key.default()?.to_owned(), "default".to_owned());
+            Some((key.name(), Rc::new(text)))
+        })
+        .collect();
     for &id in hosts {
         let vars = &inventory.hosts[id].vars;
         for (name, var) in vars.iter() {
             let entry = known.entry(std::ptr::from_ref(var));
-            let text = entry.or_insert_with(|| (value(&var.json), var.origin.to_string()));
-            said.entry(name).or_default().push((text.clone(), id));
+            let said_of = || Rc::new((value(&var.json), var.origin.to_string()));
+            let text = entry.or_insert_with(said_of);
+            said.entry(name).or_default().push((Rc::clone(text), id));
         }
-        for key in Key::ALL.into_iter().filter(|key| vars.get(key.name()).is_none()) {
-            if let Some(default) = key.default() {
-                let text = (default.to_owned(), "default".to_owned());
-                said.entry(key.name()).or_default().push((text, id));
-            }
+        for (name, text) in defaults.iter().filter(|(name, _)| vars.get(name).is_none()) {
+            said.entry(name).or_default().push((Rc::clone(text), id));
         }
     }
     let mut table = vec![row(["VARIABLE", "VALUE", "FROM", "HOSTS"])];
@@ -184,7 +227,8 @@ fn variables(inventory: &Inventory, hosts: &BTreeSet<usize>) -> Vec<Row> {
     let others = said.keys().copied().filter(|name| Key::of(name).is_none());
     for name in ours.iter().copied().chain(others) {
         let rows = equal(said[name].iter().cloned());
-        for (nth, ((value, from), members)) in rows.iter().take(MOST_VALUES).enumerate() {
+        for (nth, (said, members)) in rows.iter().take(MOST_VALUES).enumerate() {
+            let (value, from) = &**said;
             let shown = match members.len() == hosts.len() {
                 true => "all".to_owned(),
                 false => names(inventory, members),

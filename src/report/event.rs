@@ -73,8 +73,8 @@ pub enum Event {
 pub struct Data {
     /// For people: lines, each with its line feed.
     pub text: String,
-    /// For programs: objects with an "event" key, one line each.
-    pub json: Vec<serde_json::Value>,
+    /// For programs: objects with an "event" key, as they are written, one line each.
+    pub json: Vec<String>,
 }
 
 /// What runs on without the workstation after Ctrl-C.
@@ -82,10 +82,10 @@ pub struct Data {
 pub enum GoesOn {
     /// Nothing.
     Nothing,
+    /// What a host had begun when it was let go.
+    Begun,
     /// The peers of a tag.
     Peers(Tag),
-    /// The seeder of a tag.
-    Seeder(Tag),
 }
 
 /// Where events go. Cheap to clone; may be used from any thread.

@@ -34,7 +34,7 @@ impl Json {
             Event::Step { host, text } if self.verbosity == Verbosity::Verbose => {
                 vec![line(&Step { event: "step", host, message: text })]
             }
-            Event::Data(data) => data.json.iter().map(line).collect(),
+            Event::Data(data) => data.json.iter().cloned().map(Line::Data).collect(),
             Event::Interrupted(goes_on) => vec![line(&self.interrupted(goes_on))],
             _ => Vec::new(),
         }
@@ -43,9 +43,8 @@ impl Json {
     fn interrupted(&self, goes_on: &GoesOn) -> Interrupted {
         let command = |task: &str, tag| Some(self.invocation.other(&[task, &format!("tag={tag}")]));
         let (attach, stop) = match goes_on {
-            GoesOn::Nothing => (None, None),
+            GoesOn::Nothing | GoesOn::Begun => (None, None),
             GoesOn::Peers(tag) => (command("attach", tag), command("stop_peering", tag)),
-            GoesOn::Seeder(tag) => (None, command("stop_seeding", tag)),
         };
         Interrupted { event: "interrupted", attach, stop }
     }

@@ -99,16 +99,17 @@ impl Talk {
         let word = self.paint.warn("interrupted:");
         let tag = |tag| format!("tag={tag}");
         match goes_on {
-            GoesOn::Nothing => format!("{word} murder stopped; no agent of this task goes on"),
+            GoesOn::Nothing => format!("{word} murder stopped, and nothing goes on"),
+            GoesOn::Begun => format!(
+                "{word} murder stopped; a host may end what it had begun\n  \
+                 see what runs there:  {}",
+                self.invocation.other(&["status"]),
+            ),
             GoesOn::Peers(name) => format!(
                 "{word} murder stopped following; the hosts go on by themselves\n  \
                  follow them again:  {}\n  stop them:          {}",
                 self.invocation.other(&["attach", &tag(name)]),
                 self.invocation.other(&["stop_peering", &tag(name)]),
-            ),
-            GoesOn::Seeder(name) => format!(
-                "{word} murder stopped; the seeder of {name} goes on\n  stop it:  {}",
-                self.invocation.other(&["stop_seeding", &tag(name)]),
             ),
         }
     }

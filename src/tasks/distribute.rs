@@ -29,10 +29,13 @@ pub(super) async fn run(
     };
     let blocked = match job.steps().await {
         Ok(()) => None,
-        Err(Trouble::Stop(stop)) => return Err(stop),
+        Err(Trouble::Stop(stop)) => {
+            job.say_what_goes_on();
+            return Err(stop);
+        }
         Err(Trouble::Blocked(failure)) => Some(failure),
     };
-    job.tidy_up().await?;
+    job.tidy_up().await.inspect_err(|_| job.say_what_goes_on())?;
     let mut results = job.results;
     let ends = all
         .iter()
@@ -130,6 +133,20 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The peers need them, and whoever interrupts doesn't want to wait.
+    fn say_what_goes_on(&self) {
+        let tag = format!("tag={}", self.distribute.peer.tag);
+        let running = [
+            (self.started_seeder, "seeder", &["stop_seeding", &tag][..]),
+            (self.started_tracker, "tracker", &["stop_tracker"]),
+        ];
+        for (_, role, stop) in running.iter().filter(|(started, ..)| *started == Started::ByUs) {
+            let stop = self.context.settings.invocation.other(stop);
+            let text = format!("the {role} that this started goes on; stop it with {stop}");
+            self.context.reporter.emit(Event::Warning(text));
+        }
     }
 
     /// A step of one host: its failure blocks all; otherwise whether it started something.

@@ -1,49 +1,43 @@
-//! Ctrl-C: once stops following; twice ends the process at once, but for a task that has to clean
-//! up here.
+//! Ctrl-C: once stops following, and takes leave of the tracker; twice ends that too.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::exit::Exit;
-
-/// Whether somebody pressed Ctrl-C. Cheap to clone.
+/// How often somebody pressed Ctrl-C. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Interrupt {
-    pressed: watch::Receiver<bool>,
-}
-
-/// What the second Ctrl-C does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Second {
-    /// It ends the process at once.
-    Ends,
-    /// Nothing: the process ends by itself once it has cleaned up after the first.
-    Waits,
+    pressed: watch::Receiver<usize>,
 }
 
 impl Interrupt {
     /// Listens from now on to SIGINT and SIGTERM.
-    pub(super) fn listen(second: Second) -> std::io::Result<Self> {
-        let (sender, pressed) = watch::channel(false);
+    pub(super) fn listen() -> std::io::Result<Self> {
+        let (sender, pressed) = watch::channel(0);
         let int = signal(SignalKind::interrupt())?;
         let term = signal(SignalKind::terminate())?;
         tokio::spawn(async move {
             let (mut int, mut term) = (int, term);
-            either(&mut int, &mut term).await;
-            let _ = sender.send(true);
-            match second {
-                Second::Ends => either(&mut int, &mut term).await,
-                Second::Waits => std::future::pending().await,
+            loop {
+                either(&mut int, &mut term).await;
+                sender.send_modify(|pressed| *pressed += 1);
             }
-            std::process::exit(Exit::Interrupted.code().into());
         });
         Ok(Self { pressed })
     }
 
     /// Returns once it was pressed, at once if it was pressed before.
     pub(super) async fn wait(&self) {
+        self.wait_for(1).await;
+    }
+
+    /// Returns once it was pressed twice. Whoever cleans up after the first one doesn't ask.
+    pub(super) async fn wait_for_another(&self) {
+        self.wait_for(2).await;
+    }
+
+    async fn wait_for(&self, times: usize) {
         let mut pressed = self.pressed.clone();
-        if pressed.wait_for(|pressed| *pressed).await.is_err() {
+        if pressed.wait_for(|pressed| *pressed >= times).await.is_err() {
             // The listener is gone, which happens only while the process ends.
             std::future::pending().await
         }

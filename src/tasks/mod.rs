@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::report::{Event, Refusal, Reporter};
 use crate::settings::{Settings, Task, TaskName};
 use context::{Cast, Context, Place, Stop};
-use interrupt::{Interrupt, Second};
+use interrupt::Interrupt;
 
 /// Carries a task out, which has to happen on a tokio runtime with IO and time. Only `demo` takes
 /// no inventory.
@@ -42,22 +42,29 @@ pub async fn run(
     reporter: &Reporter,
 ) -> Result<Exit, Refusal> {
     if let Task::Demo(demo) = &settings.task {
-        let interrupt = Interrupt::listen(Second::Waits).map_err(here)?;
+        let interrupt = Interrupt::listen().map_err(here)?;
         return demo::run(settings, demo, reporter, interrupt).await;
     }
-    let interrupt = Interrupt::listen(Second::Ends).map_err(here)?;
+    let interrupt = Interrupt::listen().map_err(here)?;
     let Some(inventory) = inventory else { return Err(no_inventory()) };
     for warning in &inventory.warnings {
         reporter.emit(Event::Warning(warning.clone()));
     }
     let limit = settings.limit.as_deref();
     if settings.task == Task::Inventory {
-        reporter.emit(Event::Data(inventory::data(inventory, limit)?));
+        let data = inventory::data(inventory, limit, settings.output.format)?;
+        reporter.emit(Event::Data(data));
         return Ok(Exit::Ok);
     }
     let cast = Cast::of(inventory, limit, &settings.task)?;
     let context = Context::new(settings, cast, reporter, interrupt, Place::Fleet).map_err(here)?;
-    match carry_out(&context).await {
+    let ended = tokio::select! {
+        biased;
+        ended = carry_out(&context) => ended,
+        // What is dropped lets go of its connections.
+        () = context.interrupt.wait_for_another() => Err(Stop::Interrupted),
+    };
+    match ended {
         Ok(results) => {
             let bad = results.iter().filter(|result| result.outcome.failure().is_some()).count();
             Ok(Exit::of(bad, results.len(), settings.max_fail))

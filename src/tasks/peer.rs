@@ -8,9 +8,10 @@ use murder_protocol::verbs::{
     Destination, PeerReply, PeerStart, RunEntry, RunList, RunOpen, RunReply, WatchInput,
 };
 use murder_protocol::{Blame, Failure, HostOutcome, Tag};
+use tokio::time::Instant;
 
 use super::context::{Context, Stop, missing};
-use super::follow::{More, Outcomes, Stage, no_word};
+use super::follow::{More, Outcomes, no_word};
 use super::seeding::reach;
 use super::torrent::temp_path;
 use super::watch::{News, Watcher};
@@ -18,7 +19,7 @@ use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Outcome};
 use crate::inventory::Host;
 use crate::report::{Event, GoesOn};
 use crate::settings::{Attach, Peer, TaskName};
-use crate::ssh::Connection;
+use crate::ssh::{CallError, Connection};
 
 /// Brings a tag to these peers.
 pub(super) async fn run(
@@ -27,7 +28,7 @@ pub(super) async fn run(
     hosts: Vec<Arc<Host>>,
 ) -> Result<Vec<HostResult>, Stop> {
     context.task_started(TaskName::Peer, &hosts);
-    let mut outcomes = Outcomes::of(context, hosts.iter().map(|host| host.name.clone()));
+    let mut outcomes = Outcomes::of(&context.reporter, hosts.iter().map(|host| host.name.clone()));
     let opened = tokio::select! {
         opened = open_run(context, peer, &hosts) => opened,
         () = context.interrupt.wait() => return Err(context.interrupted(GoesOn::Nothing)),
@@ -89,7 +90,7 @@ fn begin<'a>(context: &'a Context, entry: &RunEntry, news: &News) -> Outcomes<'a
     context.reporter.emit(started);
     let bytes = reports.iter().map(|report| report.total).max().unwrap_or_default();
     context.reporter.emit(Event::Archive { bytes, run: Some(entry.run.clone()) });
-    Outcomes::of(context, hosts)
+    Outcomes::of(&context.reporter, hosts)
 }
 
 async fn latest_run(
@@ -158,9 +159,14 @@ async fn hand_over_and_follow(
                 Some(news) => if outcomes.take(news) == More::No { break },
                 None => break,
             },
+            () = outcomes.doubt() => {
+                for (host, failure) in outcomes.end_doubtful(Instant::now()) {
+                    watcher.tell(WatchInput::Gone { host, outcome: HostOutcome::Failed(failure) });
+                }
+            }
             () = context.interrupt.wait() => {
                 drop(window);
-                for host in outcomes.at(Stage::Unreached) {
+                for host in outcomes.unreached() {
                     let outcome = HostOutcome::Skipped("interrupted before its turn".into());
                     watcher.tell(WatchInput::Gone { host: host.to_owned(), outcome });
                 }
@@ -176,9 +182,20 @@ async fn hand_over_and_follow(
     Ok(())
 }
 
+/// What became of the way to a host.
+enum Handed {
+    /// Its agent has the job.
+    Over,
+    /// The connection broke in this way when the agent had the request, and before it answered.
+    Perhaps(Failure),
+}
+
 /// The tracker is to know of hosts that will not come, so that nobody waits for them.
-fn handed(end: Ended<()>, watcher: &Watcher, outcomes: &mut Outcomes<'_>) {
+fn handed(end: Ended<Handed>, watcher: &Watcher, outcomes: &mut Outcomes<'_>) {
     let host = end.result.host;
+    if let Some(Handed::Perhaps(failure)) = end.value {
+        return outcomes.unsure(Instant::now(), &host, failure);
+    }
     let gone = match end.result.outcome {
         Outcome::Ok(_) => {
             outcomes.accepted(&host);
@@ -194,7 +211,7 @@ fn handed(end: Ended<()>, watcher: &Watcher, outcomes: &mut Outcomes<'_>) {
     outcomes.end(&host, end.result.outcome, end.result.elapsed);
 }
 
-async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host>) -> Job<()> {
+async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host>) -> Job<Handed> {
     let (peer, run) = &*part;
     let timeout_seconds = context.settings.timeout.as_secs();
     let request = PeerStart {
@@ -210,9 +227,16 @@ async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host
         timeout_seconds,
     };
     let connection = context.open(&host).await?;
-    let PeerReply { already_running, pid } = connection.call(&request).await?;
-    let how = if already_running { "goes on" } else { "started" };
-    Ok(Done::with(format!("{how}, process {pid}")))
+    match connection.call(&request).await {
+        Ok(PeerReply { already_running, pid }) => {
+            let how = if already_running { "goes on" } else { "started" };
+            Ok(Done { detail: format!("{how}, process {pid}"), value: Handed::Over })
+        }
+        Err(lost @ CallError::Lost(_)) => {
+            Ok(Done { detail: String::new(), value: Handed::Perhaps(lost.failure()) })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Where the tree goes on a host; the path of a file is the one that was asked for.

@@ -1,5 +1,7 @@
 //! `status` and `logs`: what hosts say of themselves.
 
+use std::collections::HashMap;
+
 use murder_protocol::verbs::{Logs as LogsVerb, LogsReply, Role, RoleStatus, Status};
 use murder_protocol::{HostOutcome, Phase};
 use serde_json::json;
@@ -53,12 +55,13 @@ pub(super) async fn logs(context: &Context, wanted: &Logs) -> Result<Vec<Ended<L
 
 /// What each host handed over, in the inventory's order.
 pub(super) fn in_order<'a, T>(context: &Context, ends: &'a [Ended<T>]) -> Vec<(&'a str, &'a T)> {
-    let place = |name: &str| context.cast.named.iter().position(|host| host.name == name);
+    let named = context.cast.named.iter().map(|host| host.name.as_str());
+    let place: HashMap<&str, usize> = named.zip(0..).collect();
     let mut rows: Vec<_> = ends
         .iter()
         .filter_map(|end| Some((end.result.host.as_str(), end.value.as_ref()?)))
         .collect();
-    rows.sort_by_key(|(name, _)| place(name));
+    rows.sort_by_key(|(name, _)| place.get(name));
     rows
 }
 
@@ -72,7 +75,7 @@ fn status_data(hosts: &[(&str, &Vec<RoleStatus>)]) -> Data {
         for role in *roles {
             rows.push(row(host, role));
         }
-        json.push(json!({ "event": "status", "host": host, "roles": roles }));
+        json.push(json!({ "event": "status", "host": host, "roles": roles }).to_string());
     }
     Data { text: table(&rows), json }
 }
@@ -133,9 +136,10 @@ fn logs_data(hosts: &[(&str, &LogsReply)]) -> Data {
     for (host, reply) in hosts {
         for log in &reply.logs {
             text.push_str(&format!("==> {host} {} <==\n{}\n\n", log.name, log.text.trim_end()));
-            json.push(json!({
+            let line = json!({
                 "event": "log", "host": host, "name": log.name, "text": log.text
-            }));
+            });
+            json.push(line.to_string());
         }
     }
     Data { text, json }
@@ -181,6 +185,6 @@ mod tests {
         let text = LogText { name: "peer-v1.log".into(), text: "one\ntwo\n".into() };
         let data = logs_data(&[("web1", &LogsReply { logs: vec![text] })]);
         assert_eq!(data.text, "==> web1 peer-v1.log <==\none\ntwo\n\n");
-        assert_eq!(data.json[0]["name"], "peer-v1.log");
+        assert!(data.json[0].contains(r#""name":"peer-v1.log""#), "{}", data.json[0]);
     }
 }

@@ -93,6 +93,41 @@ fn a_run_that_is_interrupted_goes_on_without_the_laptop_and_can_be_attached_to()
 }
 
 #[test]
+fn two_interrupts_do_what_one_does_and_leave_nothing_on_the_laptop() {
+    let Some(fleet) = fleet_of(3) else { return };
+    seeded(&fleet, 24);
+    let mut run = fleet.follow(FETCH);
+    run.until_share(0.3);
+    run.interrupt_twice();
+
+    run.end().code(130).says("murder attach");
+
+    assert_eq!(fleet.laptop().sh("ls -d /tmp/murder-* 2>/dev/null || true"), "");
+    fleet.ok("attach");
+    in_place(&fleet, &[1, 2, 3]);
+}
+
+#[test]
+fn an_interrupted_distribute_says_what_it_has_started_and_how_to_stop_it() {
+    let Some(fleet) = fleet_of(2) else { return };
+    fleet.write_inventory();
+    fleet.host(1).sh("mkdir files && head -c 16M /dev/urandom >files/large");
+    fleet.host(1).limit_uplink(40);
+    let mut run = fleet.follow("distribute tag=v1 files_path=~/files destination_path=/srv/app");
+    run.until_share(0.1);
+    run.interrupt();
+
+    run.end()
+        .code(130)
+        .says("the seeder that this started goes on; stop it with murder stop_seeding tag=v1")
+        .says("the tracker that this started goes on; stop it with murder stop_tracker");
+
+    fleet.ok("attach");
+    fleet.ok("stop_seeding tag=v1").says("v1");
+    fleet.ok("stop_tracker").says("stopped");
+}
+
+#[test]
 fn a_full_a_read_only_and_a_noexec_disk_fail_their_own_host_with_a_clear_error() {
     let Some(fleet) = fleet_of(4) else { return };
     fleet.host(4).sh("mkdir /root/.murder && mount -t tmpfs -o noexec tmpfs /root/.murder");

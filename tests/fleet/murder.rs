@@ -120,12 +120,24 @@ impl Following {
 
     /// Presses Ctrl-C.
     pub(crate) fn interrupt(&self) {
+        self.signal(&["INT"]);
+    }
+
+    /// Presses Ctrl-C twice before it can do anything.
+    pub(crate) fn interrupt_twice(&self) {
+        // Of two equal signals that wait one is lost; this one means the same.
+        self.signal(&["STOP", "INT", "TERM", "CONT"]);
+    }
+
+    fn signal(&self, signals: &[&str]) {
         // nsenter waits for its child, which is the one that the terminal would tell.
         let nsenter = self.child.id();
         let children = format!("/proc/{nsenter}/task/{nsenter}/children");
         let murder = std::fs::read_to_string(children).expect("nsenter runs");
-        let kill = Command::new("kill").args(["-INT", murder.trim()]).status();
-        assert!(kill.expect("kill is installed").success());
+        for signal in signals {
+            let kill = Command::new("kill").args(["-s", signal, murder.trim()]).status();
+            assert!(kill.expect("kill is installed").success());
+        }
     }
 
     /// Reads to the end.

@@ -72,6 +72,22 @@ fn a_peer_that_is_stopped_in_mid_run_says_so_and_keeps_what_it_had() {
     assert!(fleet.host(2).path("/root/.murder/spool/v1.tgz.partial").exists());
 }
 
+#[test]
+fn a_host_whose_ssh_breaks_as_it_takes_the_job_ends_as_its_agent_tells_the_tracker() {
+    let Some(fleet) = fleet_of(3) else { return };
+    seeded(&fleet, 1);
+    // The agent takes the job, and its answer never gets through.
+    fleet.host(2).sh("cd .murder/bin && mv murder-agent real && printf '%s\\n' '#!/bin/sh' \
+         'case $1 in peer-start) ~/.murder/bin/real $1 >/tmp/answer; kill -KILL $PPID;; esac' \
+         'exec ~/.murder/bin/real \"$@\"' >murder-agent && chmod +x murder-agent");
+
+    let ended = fleet.run(&format!("--json {FETCH}")).code(0);
+
+    assert_eq!(ended.outcomes()["h2"], "ok");
+    assert!(fleet.host(2).sh("cat /tmp/answer").contains("\"pid\""));
+    in_place(&fleet, &[1, 2, 3]);
+}
+
 /// Gives root on a host another login shell.
 fn log_in_with(host: &Host, shell: &str) {
     host.sh(&format!(
