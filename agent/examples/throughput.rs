@@ -160,7 +160,7 @@ async fn completed(events: &mut mpsc::UnboundedReceiver<Event>) -> Outcome<()> {
         match events.recv().await.ok_or("the engine ended")? {
             Event::Complete => return Ok(()),
             Event::Failed(error) => return Err(error.into()),
-            Event::WantPeers | Event::Note(_) => {}
+            Event::WantPeers | Event::Verified(_) | Event::Note(_) => {}
         }
     }
 }

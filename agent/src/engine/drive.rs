@@ -207,7 +207,10 @@ impl Drive {
             self.held.clear();
         }
         match verdict {
-            Verdict::Good => self.torrent.handle_piece_checked(now, piece, Check::Good),
+            Verdict::Good => {
+                self.tell(Event::Verified(piece));
+                self.torrent.handle_piece_checked(now, piece, Check::Good);
+            }
             Verdict::Bad => {
                 self.note(|| format!("piece {}: the hash is wrong", piece.get()));
                 self.torrent.handle_piece_checked(now, piece, Check::Bad);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use murder_swarm::PieceSet;
+use murder_swarm::{PieceIndex, PieceSet};
 use murder_swarm::metainfo::Metainfo;
 use murder_swarm::torrent::Config;
 use murder_swarm::wire::PeerId;
@@ -38,6 +38,8 @@ pub struct Options {
 pub enum Event {
     /// It could use more addresses.
     WantPeers,
+    /// A piece is verified and in the file.
+    Verified(PieceIndex),
     /// Every piece is verified and in the file.
     Complete,
     /// Something for the log.

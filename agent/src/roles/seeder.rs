@@ -227,7 +227,7 @@ impl Seeder {
         match event {
             Event::WantPeers => self.channel.want_peers(),
             Event::Note(text) => post.log.line(text),
-            Event::Complete => {}
+            Event::Verified(_) | Event::Complete => {}
             Event::Failed(error) => return Some(End::Failed(error.failure())),
         }
         None

@@ -202,6 +202,7 @@ impl Life {
         match event {
             Event::WantPeers => self.channel.want_peers(),
             Event::Note(text) => self.log().line(text),
+            Event::Verified(_) => {}
             Event::Complete => self.place(),
             Event::Failed(error) => {
                 self.end(HostOutcome::Failed(error.failure()), Serves::Nobody);
