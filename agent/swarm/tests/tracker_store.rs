@@ -140,6 +140,16 @@ fn a_peer_that_moves_is_handed_out_where_it_is_now() {
 }
 
 #[test]
+fn a_peer_that_moves_to_where_another_one_listened_takes_its_place() {
+    let mut store = store();
+    store.announce(at(0), &word(1, Event::Started, 5)).unwrap();
+    store.announce(at(0), &word(2, Event::Started, 5)).unwrap();
+    store.announce(at(1), &Announce { addr: addr(1), ..word(2, Event::Regular, 5) }).unwrap();
+    let answer = store.announce(at(1), &word(3, Event::Started, 5)).unwrap();
+    assert_eq!((names(&answer), answer.peers[0].addr), (vec![2], addr(1)));
+}
+
+#[test]
 fn who_is_silent_for_two_and_a_half_intervals_is_forgotten() {
     let mut store = store();
     assert_eq!(store.poll_deadline(), None);
@@ -150,6 +160,7 @@ fn who_is_silent_for_two_and_a_half_intervals_is_forgotten() {
     assert_eq!(store.expire(at(75)), [Gone { info_hash: TORRENT, peer_id: id(1) }]);
     assert_eq!(store.poll_deadline(), Some(at(85)));
     assert!(store.touch(at(80), &TORRENT, &id(2)));
+    assert_eq!(store.expire(at(85)), []);
     assert_eq!(store.poll_deadline(), Some(at(155)));
 }
 
@@ -164,7 +175,8 @@ fn the_interval_grows_with_the_members_and_nobody_expires_before_it() {
     let answer = store.announce(at(0), &word(200, Event::Started, 5)).unwrap();
     assert_eq!(answer.interval, Duration::from_secs(200));
     assert!((0..200).all(|n| store.leave(&TORRENT, &id(n))));
-    assert_eq!(store.poll_deadline(), Some(at(500)));
+    assert_eq!(store.expire(at(499)), []);
+    assert_eq!(store.expire(at(500)).len(), 1);
 }
 
 #[test]

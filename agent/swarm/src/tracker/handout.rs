@@ -10,39 +10,40 @@
 //!
 //! A pair counts for both of its members, until one of them leaves or both have everything.
 
-use super::swarm::{Member, Share};
-use crate::wire::PeerId;
+use super::members::{Members, Place, Share};
 
 /// Draws at most `want` members whom the asker was not told of before.
-pub(super) fn draw<'a>(
-    asker: &PeerId,
-    share: Share,
-    known: impl Fn(&PeerId) -> bool,
-    members: impl Iterator<Item = (&'a PeerId, &'a Member)>,
+pub(super) fn draw(
+    asker: Place,
+    members: &Members,
     want: usize,
     chance: &mut fastrand::Rng,
-) -> Vec<PeerId> {
-    let useful = |member: &Member| share == Share::Partial || member.share == Share::Partial;
-    let (mut open, mut crowded): (Vec<_>, Vec<_>) = members
-        .filter(|(id, member)| *id != asker && !known(id) && useful(member))
-        .map(|(id, member)| Candidate { degree: member.degree(), id: *id })
-        .partition(|candidate| candidate.degree < LIMIT);
-    chance.shuffle(&mut open);
-    open.truncate(2 * want);
-    open.sort_by_key(|candidate| candidate.degree);
+) -> Vec<Place> {
+    let me = members.get(asker);
+    let (mut open, mut crowded): (Vec<Place>, Vec<Place>) = Default::default();
+    for place in members.by_chance(chance) {
+        let member = members.get(place);
+        let useful = me.share == Share::Partial || member.share == Share::Partial;
+        if place == asker || !useful || me.neighbours().contains(&place) {
+            continue;
+        }
+        let drawn = if member.degree() < LIMIT { &mut open } else { &mut crowded };
+        // Of many members one may come twice.
+        if !drawn.contains(&place) {
+            drawn.push(place);
+        }
+        if open.len() == 2 * want {
+            break;
+        }
+    }
+    open.sort_by_key(|place| members.get(*place).degree());
     open.truncate(want);
     if open.len() < want.min(LEAST) {
-        chance.shuffle(&mut crowded);
-        crowded.sort_by_key(|candidate| candidate.degree);
+        crowded.sort_by_key(|place| members.get(*place).degree());
         crowded.truncate(want.min(LEAST) - open.len());
         open.append(&mut crowded);
     }
-    open.into_iter().map(|candidate| candidate.id).collect()
-}
-
-struct Candidate {
-    degree: usize,
-    id: PeerId,
+    open
 }
 
 /// How many a new member is told of. As each is told of as many on average by those who come

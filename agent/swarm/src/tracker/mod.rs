@@ -5,6 +5,8 @@
 mod announce;
 mod handout;
 pub mod http;
+mod index;
+mod members;
 mod scrape;
 mod store;
 mod swarm;

@@ -1,6 +1,7 @@
 //! All torrents of a tracker.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::swarm::Swarm;
@@ -60,11 +61,11 @@ impl Store {
 
     /// Tracks a torrent from now on.
     pub fn register(&mut self, info_hash: InfoHash) -> Registered {
-        match self.swarms.insert(info_hash, Swarm::default()) {
-            None => Registered::New,
-            Some(before) => {
-                self.swarms.insert(info_hash, before);
-                Registered::Before
+        match self.swarms.entry(info_hash) {
+            Entry::Occupied(_) => Registered::Before,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Swarm::new(self.chance.u64(..)));
+                Registered::New
             }
         }
     }
@@ -119,7 +120,8 @@ impl Store {
         gone
     }
 
-    /// When the next member will have been silent for too long.
+    /// The earliest time at which a member may have been silent for too long. Those who were heard
+    /// since are not looked at before [`Store::expire`] is called, so it may be too early.
     pub fn poll_deadline(&self) -> Option<Time> {
         self.swarms.values().filter_map(Swarm::next_expiry).min()
     }

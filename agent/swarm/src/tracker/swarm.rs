@@ -1,47 +1,26 @@
-//! The members of one torrent.
+//! One torrent's swarm: takes its members' words, and tells them of each other.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::handout;
+use super::members::{Members, Place, Share};
 use super::{Announce, Event, PeerEntry, Tally, Want};
 use crate::Time;
 use crate::wire::PeerId;
 
 /// The members of one torrent, and which of them were told of each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Swarm {
-    members: BTreeMap<PeerId, Member>,
+    members: Members,
     downloaded: u32,
 }
 
-/// One member.
-#[derive(Debug)]
-pub(super) struct Member {
-    addr: SocketAddr,
-    pub(super) share: Share,
-    expires: Time,
-    /// Those who were told of it or whom it was told of.
-    neighbours: BTreeSet<PeerId>,
-}
-
-/// How much of the torrent a member has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
-    /// It still wants something.
-    Partial,
-    /// It has everything.
-    Full,
-}
-
-impl Member {
-    /// How many others it may be connected to.
-    pub(super) fn degree(&self) -> usize {
-        self.neighbours.len()
-    }
-}
-
 impl Swarm {
+    /// A swarm of nobody.
+    pub(super) fn new(salt: u64) -> Self {
+        Self { members: Members::new(salt), downloaded: 0 }
+    }
+
     /// Takes note of a member's word, which holds until `expires`, and says whom it hears of.
     pub(super) fn announce(
         &mut self,
@@ -53,50 +32,41 @@ impl Swarm {
             self.remove(&announce.peer_id);
             return Vec::new();
         }
-        let before = self.members.get(&announce.peer_id).map(|member| member.share);
-        let completed = announce.event == Event::Completed && before != Some(Share::Full);
-        self.downloaded += u32::from(completed);
-        self.note(expires, announce);
-        let (mut told, want) = match announce.want {
-            Want::UpTo(most) => self.known_first(&announce.peer_id, bounded(most)),
-            Want::Fresh(most) => (Vec::new(), bounded(most).min(handout::FIRST)),
+        let place = self.note(announce);
+        self.members.lasts(place, expires);
+        let (known, want) = match announce.want {
+            Want::UpTo(most) => self.known_first(place, bounded(most)),
+            Want::Fresh(most) => (0, bounded(most).min(handout::FIRST)),
         };
-        told.extend(self.draw(&announce.peer_id, want, chance));
-        told.iter().filter_map(|id| self.entry(id)).collect()
+        let mut told = Vec::with_capacity(known + want);
+        told.extend(self.members.get(place).neighbours()[..known].iter().map(|at| self.entry(*at)));
+        if want > 0 {
+            for other in handout::draw(place, &self.members, want, chance) {
+                told.push(self.entry(other));
+                self.members.pair(place, other);
+            }
+        }
+        told
     }
 
     /// Notes that a member is still there; says whether it is known.
     pub(super) fn touch(&mut self, expires: Time, id: &PeerId) -> bool {
-        self.members.get_mut(id).map(|member| member.expires = expires).is_some()
+        self.members.find(id).map(|place| self.members.lasts(place, expires)).is_some()
     }
 
     /// Forgets a member; says whether it was there.
     pub(super) fn remove(&mut self, id: &PeerId) -> bool {
-        let Some(gone) = self.members.remove(id) else {
-            return false;
-        };
-        for neighbour in &gone.neighbours {
-            if let Some(member) = self.members.get_mut(neighbour) {
-                member.neighbours.remove(id);
-            }
-        }
-        true
+        self.members.find(id).map(|place| self.members.remove(place)).is_some()
     }
 
     /// Forgets who has not been heard of in time, and names them.
     pub(super) fn expire(&mut self, now: Time) -> Vec<PeerId> {
-        let is_over = |member: &Member| member.expires <= now;
-        let members = self.members.iter();
-        let gone: Vec<_> = members.filter(|(_, m)| is_over(m)).map(|(id, _)| *id).collect();
-        gone.iter().for_each(|id| {
-            self.remove(id);
-        });
-        gone
+        self.members.expire(now)
     }
 
-    /// When the first of the members is forgotten.
+    /// Nobody is forgotten before this time.
     pub(super) fn next_expiry(&self) -> Option<Time> {
-        self.members.values().map(|member| member.expires).min()
+        self.members.earliest()
     }
 
     /// How many members there are.
@@ -106,92 +76,75 @@ impl Swarm {
 
     /// How many of each kind there are.
     pub(super) fn tally(&self) -> Tally {
-        let complete = self.members.values().filter(|member| member.share == Share::Full).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Tally {
-            complete: count(complete),
-            incomplete: count(self.members.len() - complete),
+            complete: count(self.members.full()),
+            incomplete: count(self.members.len() - self.members.full()),
             downloaded: self.downloaded,
         }
     }
 
-    fn note(&mut self, expires: Time, announce: &Announce) {
+    fn note(&mut self, announce: &Announce) -> Place {
         let share = if announce.left == 0 { Share::Full } else { Share::Partial };
-        let is_new = !self.members.contains_key(&announce.peer_id);
-        if is_new {
-            self.remove_address(&announce.addr);
+        let before = self.members.find(&announce.peer_id);
+        let had = before.map(|place| self.members.get(place).share);
+        let completed = announce.event == Event::Completed && had != Some(Share::Full);
+        self.downloaded += u32::from(completed);
+        let Some(place) = before else {
+            self.clear(&announce.addr);
+            return self.members.insert(announce.peer_id, announce.addr, share);
+        };
+        let place = match self.members.get(place).addr == announce.addr {
+            true => place,
+            false => self.moves(place, announce),
+        };
+        if had != Some(share) {
+            self.members.has(place, share);
+            self.part_seeds(place);
         }
-        let member = self.members.entry(announce.peer_id).or_insert_with(|| Member {
-            addr: announce.addr,
-            share,
-            expires,
-            neighbours: BTreeSet::new(),
-        });
-        member.addr = announce.addr;
-        member.expires = expires;
-        if member.share != share {
-            member.share = share;
-            self.part_seeds(&announce.peer_id);
-        }
+        place
     }
 
-    /// Whoever listened where a new member listens has been restarted under a new name.
-    fn remove_address(&mut self, addr: &SocketAddr) {
-        let before = self.members.iter().find(|(_, member)| member.addr == *addr);
-        if let Some(id) = before.map(|(id, _)| *id) {
-            self.remove(&id);
+    fn moves(&mut self, place: Place, announce: &Announce) -> Place {
+        self.clear(&announce.addr);
+        // Whoever had to go may have been before it in the list.
+        let place = self.members.find(&announce.peer_id).unwrap_or(place);
+        self.members.moves(place, announce.addr);
+        place
+    }
+
+    /// Whoever listened where a member listens now has been restarted under a new name.
+    fn clear(&mut self, addr: &SocketAddr) {
+        if let Some(place) = self.members.at(addr) {
+            self.members.remove(place);
         }
     }
 
     /// Two members that have everything part (BEP 21), so that both have room for others.
-    fn part_seeds(&mut self, id: &PeerId) {
-        let Some(member) = self.members.get(id).filter(|member| member.share == Share::Full) else {
+    fn part_seeds(&mut self, place: Place) {
+        if self.members.get(place).share == Share::Partial {
             return;
-        };
-        for other in member.neighbours.clone() {
-            if self.members.get(&other).is_some_and(|other| other.share == Share::Full) {
-                self.unpair(id, &other);
-            }
+        }
+        let full = |other: &Place| self.members.get(*other).share == Share::Full;
+        let neighbours = self.members.get(place).neighbours().iter();
+        let parted: Vec<_> = neighbours.copied().filter(full).collect();
+        for other in parted {
+            self.members.unpair(place, other);
         }
     }
 
-    fn unpair(&mut self, one: &PeerId, other: &PeerId) {
-        for (one, other) in [(one, other), (other, one)] {
-            if let Some(member) = self.members.get_mut(one) {
-                member.neighbours.remove(other);
-            }
-        }
-    }
-
-    /// The neighbours that a member has already, and how many new ones it is given.
-    fn known_first(&self, id: &PeerId, most: usize) -> (Vec<PeerId>, usize) {
-        let Some(member) = self.members.get(id) else {
-            return (Vec::new(), 0);
-        };
-        let known: Vec<_> = member.neighbours.iter().copied().take(most).collect();
-        let lacks = handout::ENOUGH.saturating_sub(member.degree());
-        let new = lacks.min(handout::FIRST).min(most - known.len());
+    /// How many of the neighbours that a member has it is told of again, and how many new ones it
+    /// is given.
+    fn known_first(&self, place: Place, most: usize) -> (usize, usize) {
+        let degree = self.members.get(place).degree();
+        let known = degree.min(most);
+        let new = handout::ENOUGH.saturating_sub(degree).min(handout::FIRST).min(most - known);
         (known, new)
     }
 
-    fn draw(&mut self, id: &PeerId, want: usize, chance: &mut fastrand::Rng) -> Vec<PeerId> {
-        let Some(member) = self.members.get(id) else {
-            return Vec::new();
-        };
-        let known = |other: &PeerId| member.neighbours.contains(other);
-        let drawn = handout::draw(id, member.share, known, self.members.iter(), want, chance);
-        for other in &drawn {
-            for (one, other) in [(id, other), (other, id)] {
-                if let Some(member) = self.members.get_mut(one) {
-                    member.neighbours.insert(*other);
-                }
-            }
-        }
-        drawn
-    }
-
-    fn entry(&self, id: &PeerId) -> Option<PeerEntry> {
-        self.members.get(id).map(|member| PeerEntry { peer_id: *id, addr: member.addr })
+    fn entry(&self, place: Place) -> PeerEntry {
+        let member = self.members.get(place);
+        PeerEntry { peer_id: member.id, addr: member.addr }
     }
 }
 
