@@ -120,24 +120,22 @@ impl Following {
 
     /// Presses Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        self.signal(&["INT"]);
+        self.signal("kill -INT $0");
     }
 
-    /// Presses Ctrl-C twice before it can do anything.
+    /// Presses Ctrl-C twice in no time.
     pub(crate) fn interrupt_twice(&self) {
         // Of two equal signals that wait one is lost; this one means the same.
-        self.signal(&["STOP", "INT", "TERM", "CONT"]);
+        self.signal("kill -INT $0 && kill -TERM $0");
     }
 
-    fn signal(&self, signals: &[&str]) {
+    fn signal(&self, line: &str) {
         // nsenter waits for its child, which is the one that the terminal would tell.
         let nsenter = self.child.id();
         let children = format!("/proc/{nsenter}/task/{nsenter}/children");
         let murder = std::fs::read_to_string(children).expect("nsenter runs");
-        for signal in signals {
-            let kill = Command::new("kill").args(["-s", signal, murder.trim()]).status();
-            assert!(kill.expect("kill is installed").success());
-        }
+        let kill = Command::new("sh").args(["-c", line, murder.trim()]).status();
+        assert!(kill.expect("sh is installed").success());
     }
 
     /// Reads to the end.
