@@ -280,7 +280,7 @@ interrupted: murder stopped; no agent of this task goes on
 fn data_goes_to_stdout_in_the_form_that_was_asked_for() {
     let data = Data {
         text: "web1  seeding v1\n".into(),
-        json: vec![serde_json::json!({"event": "status", "host": "web1"})],
+        json: vec![serde_json::json!({"event": "status", "host": "web1"}).to_string()],
     };
     let mut play = Play::plain("data", Verbosity::Quiet);
     play.at(0.0, &Event::Data(data.clone()));

@@ -20,7 +20,7 @@ struct Listening {
     what: &'static str,
     address: SocketAddr,
     /// Keeps the port open; the tracker's own needs none.
-    _stream: Option<Stream<DoctorVerb>>,
+    _stream: Option<Box<Stream<DoctorVerb>>>,
 }
 
 /// What was found, by the host that it was found from.
@@ -92,7 +92,7 @@ async fn listen(context: Context, host: Arc<Host>) -> Job<Listening> {
 /// What became of a wish for a port.
 enum Held {
     /// It is held open as long as this stream is there.
-    Open(SocketAddr, Stream<DoctorVerb>),
+    Open(SocketAddr, Box<Stream<DoctorVerb>>),
     /// None of them can be, for this reason.
     Closed(String),
 }
@@ -109,7 +109,7 @@ async fn hold(context: &Context, host: &Host, ports: (u16, u16)) -> Result<Held,
     if let Step::Event(DoctorEvent { listening }) = stream.next().await?
         && let Some(address) = listening.first()
     {
-        return Ok(Held::Open(*address, stream));
+        return Ok(Held::Open(*address, Box::new(stream)));
     }
     stream.close_input();
     Ok(Held::Closed(why_closed(stream.reply().await?)))
