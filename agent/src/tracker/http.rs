@@ -1,20 +1,22 @@
 //! HTTP/1.1 (RFC 9112), as much of it as a tracker needs: one GET request a connection.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A request that was read.
+/// A request that was read, within the bytes that it came in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct Head<'a> {
     /// The request target.
-    pub(super) target: String,
+    pub(super) target: &'a str,
     /// What the `Upgrade` header names, if there is one.
-    pub(super) upgrade: Option<String>,
-    /// What came after the request.
-    pub(super) rest: Vec<u8>,
+    pub(super) upgrade: Option<&'a [u8]>,
+    /// How many of the bytes it takes.
+    pub(super) length: usize,
 }
 
 /// Why there is no request. Each has the status that answers it.
@@ -30,29 +32,71 @@ pub(super) enum Bad {
     Method,
 }
 
-/// Reads one request, within limits of size and time.
-pub(super) async fn read(stream: &mut TcpStream) -> Result<Head, Bad> {
-    timeout(PATIENCE, read_unhurried(stream)).await.unwrap_or(Err(Bad::Slow))
+/// What a connection has sent by the time that it is taken.
+pub(super) enum Early {
+    /// A whole request and nothing else, in so many bytes.
+    Request(usize),
+    /// So many bytes of something else.
+    Part(usize),
+    /// Nothing yet.
+    Nothing,
+    /// It has ended.
+    End,
 }
 
-async fn read_unhurried(stream: &mut TcpStream) -> Result<Head, Bad> {
-    let mut buffer = Vec::with_capacity(1024);
-    loop {
-        match stream.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return Err(Bad::Request),
-            Ok(_) => {}
-        }
-        if let Some((length, mut head)) = parse(&buffer)? {
-            head.rest = buffer.split_off(length);
-            return Ok(head);
-        }
-        if buffer.len() > LONGEST_HEAD {
-            return Err(Bad::Long);
+/// Looks at what has come already, and waits for nothing.
+pub(super) fn peek(stream: &mut std::net::TcpStream, buffer: &mut [u8]) -> Early {
+    match stream.read(buffer) {
+        Ok(0) => Early::End,
+        Ok(count) => match parse(&buffer[..count]) {
+            Ok(Some(head)) if head.length == count => Early::Request(count),
+            _ => Early::Part(count),
+        },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Early::Nothing,
+        Err(_) => Early::End,
+    }
+}
+
+/// Answers a request that was all there was to read; gives back what did not fit into the socket.
+/// Nothing is left unread, so closing the connection takes nothing from the answer.
+pub(super) fn answer_at_once(
+    stream: &mut std::net::TcpStream,
+    status: &str,
+    body: &[u8],
+) -> Option<Vec<u8>> {
+    let mut response = response(status, body);
+    match stream.write(&response) {
+        Ok(count) if count == response.len() => None,
+        Ok(count) => Some(response.split_off(count)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(response),
+        Err(_) => {
+            let _ = stream.shutdown(Shutdown::Both);
+            None
         }
     }
 }
 
-fn parse(buffer: &[u8]) -> Result<Option<(usize, Head)>, Bad> {
+/// Reads on until there is a whole request, within limits of size and time.
+pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), Bad> {
+    timeout(PATIENCE, read_unhurried(stream, buffer)).await.unwrap_or(Err(Bad::Slow))
+}
+
+async fn read_unhurried(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(), Bad> {
+    while parse(buffer)?.is_none() {
+        if buffer.len() > LONGEST_HEAD {
+            return Err(Bad::Long);
+        }
+        buffer.reserve(ROOM);
+        match stream.read_buf(buffer).await {
+            Ok(0) | Err(_) => return Err(Bad::Request),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The request that bytes begin with, if it is whole.
+pub(super) fn parse(buffer: &[u8]) -> Result<Option<Head<'_>>, Bad> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(buffer) {
@@ -65,32 +109,39 @@ fn parse(buffer: &[u8]) -> Result<Option<(usize, Head)>, Bad> {
         return Err(Bad::Method);
     }
     let upgrade = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("upgrade"));
-    let head = Head {
-        target: request.path.unwrap_or_default().to_owned(),
-        upgrade: upgrade.map(|header| String::from_utf8_lossy(header.value).into_owned()),
-        rest: Vec::new(),
-    };
-    Ok(Some((length, head)))
+    let target = request.path.unwrap_or_default();
+    Ok(Some(Head { target, upgrade: upgrade.map(|header| header.value), length }))
 }
 
 /// Answers a request, and closes the connection so that the answer is not lost.
 pub(super) async fn answer(stream: &mut TcpStream, status: &str, body: &[u8]) {
-    let mut response = format!(
+    finish(stream, &response(status, body)).await;
+}
+
+/// Sends the rest of an answer, and closes the connection so that it is not lost.
+pub(super) async fn finish(stream: &mut TcpStream, rest: &[u8]) {
+    let writing = async {
+        stream.write_all(rest).await?;
+        stream.shutdown().await?;
+        // What was sent and not read would turn the close into a reset.
+        let mut rest = [0; 512];
+        while stream.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = timeout(LINGER, writing).await;
+}
+
+fn response(status: &str, body: &[u8]) -> Vec<u8> {
+    let mut response = Vec::with_capacity(ROOM + body.len());
+    // Writing to memory does not fail.
+    let _ = write!(
+        response,
         "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n",
         body.len()
-    )
-    .into_bytes();
+    );
     response.extend_from_slice(body);
-    let writing = async {
-        stream.write_all(&response).await?;
-        stream.shutdown().await?;
-        // What was sent and not read would turn the close into a reset.
-        let mut rest = [0; 4096];
-        while stream.read(&mut rest).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    let _ = timeout(LINGER, writing).await;
+    response
 }
 
 impl Bad {
@@ -113,6 +164,8 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// Twice what the most talkative client sends.
 const LONGEST_HEAD: usize = 8 * 1024;
+/// Most requests, and the head of an answer, are shorter.
+const ROOM: usize = 512;
 const MOST_HEADERS: usize = 64;
 
 #[cfg(test)]
@@ -125,10 +178,10 @@ mod tests {
         for cut in 0..whole.len() - 2 {
             assert_eq!(parse(&whole[..cut]), Ok(None), "{cut}");
         }
-        let (length, head) = parse(whole).unwrap().unwrap();
-        assert_eq!(&whole[length..], b"{}");
+        let head = parse(whole).unwrap().unwrap();
+        assert_eq!(&whole[head.length..], b"{}");
         assert_eq!(head.target, "/announce?x=%20");
-        assert_eq!(head.upgrade.as_deref(), Some("murder/1"));
+        assert_eq!(head.upgrade, Some(b"murder/1".as_slice()));
     }
 
     #[test]

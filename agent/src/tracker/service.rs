@@ -1,23 +1,24 @@
 //! A running tracker: its port, its socket, its file and its clock, around one state.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::Blame;
 use murder_protocol::verbs::TrackerStart;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::address::Known;
 use super::guests::Guests;
 use super::run::Leases;
+use super::server::{self, Doors};
 use super::shared::{Clock, Shared};
 use super::state::{Change, State};
-use super::{admin, holder, keep, keys, server};
+use super::{admin, holder, keep, keys};
 use crate::blamed::Blamed;
 use crate::home::Home;
 use crate::log::Log;
@@ -102,12 +103,13 @@ impl Tracker {
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let shared = self.shared;
         let guests = Guests::of_this_process();
+        let doors = Doors::open(&shared, self.port, &guests);
         let mut tasks = JoinSet::new();
-        tasks.spawn(server::serve(Arc::clone(&shared), self.port, guests));
         tasks.spawn(admin::serve(Arc::clone(&shared), self.socket));
         tasks.spawn(keep::run(Arc::clone(&shared), self.file.clone()));
         tasks.spawn(tick(Arc::clone(&shared)));
         stop.await;
+        drop(doors);
         tasks.shutdown().await;
         if shared.with(|state, _| state.change()) != Change::Nothing
             && let Err(error) = keep::write(&shared, &self.file).await

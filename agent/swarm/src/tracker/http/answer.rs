@@ -9,22 +9,20 @@ use crate::tracker::{Answer, PeerEntry, ScrapeEntry, Tally};
 
 /// The body of an answer to `/announce`.
 pub fn encode_answer(answer: &Answer, form: Form) -> Vec<u8> {
-    let (v4, v6) = compact(&answer.peers);
-    let addresses: Vec<_> = answer.peers.iter().map(|peer| peer.addr.ip().to_string()).collect();
-    let mut dict = tally(&answer.tally)
+    let dict = tally(&answer.tally)
         .with("interval", seconds(answer.interval))
         .with("min interval", seconds(answer.min_interval));
-    if form == Form::Compact {
-        dict = dict.with("peers", Value::Bytes(&v4));
-        if !v6.is_empty() {
-            dict = dict.with("peers6", Value::Bytes(&v6));
-        }
-    } else {
-        let peers = answer.peers.iter().zip(&addresses);
-        let peers = peers.map(|(peer, ip)| peer_dict(peer, ip, form)).collect();
-        dict = dict.with("peers", Value::List(peers));
+    if form != Form::Compact {
+        let ips: Vec<_> = answer.peers.iter().map(|peer| peer.addr.ip().to_string()).collect();
+        let peers = answer.peers.iter().zip(&ips).map(|(peer, ip)| peer_dict(peer, ip, form));
+        return encode(&dict.with("peers", Value::List(peers.collect())));
     }
-    encode(&dict)
+    let (v4, v6) = compact(&answer.peers);
+    let dict = dict.with("peers", Value::Bytes(&v4));
+    if v6.is_empty() {
+        return encode(&dict);
+    }
+    encode(&dict.with("peers6", Value::Bytes(&v6)))
 }
 
 /// The body of an answer to `/scrape` (BEP 48).
@@ -84,10 +82,13 @@ fn seconds(span: Duration) -> Value<'static> {
 }
 
 fn encode(dict: &Dict<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(USUAL);
     dict.encode(&mut out);
     out
 }
+
+/// Bytes of an answer with fifty peers of IPv4.
+const USUAL: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -12,15 +12,28 @@ pub(super) fn decode(text: &str) -> Result<Cow<'_, [u8]>, BadPercent> {
     if !text.contains('%') {
         return Ok(Cow::Borrowed(text.as_bytes()));
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => digit(rest.next())? << 4 | digit(rest.next())?,
-            byte => byte,
-        });
+    bytes(text).collect::<Result<_, _>>().map(Cow::Owned)
+}
+
+/// The same for a part that stands for a fixed number of bytes.
+pub(super) fn decode_exactly<const N: usize>(text: &str) -> Result<[u8; N], BadPercent> {
+    let (mut decoded, mut bytes) = ([0; N], bytes(text));
+    for byte in &mut decoded {
+        *byte = bytes.next().ok_or(BadPercent)??;
     }
-    Ok(Cow::Owned(bytes))
+    if bytes.next().is_some() { Err(BadPercent) } else { Ok(decoded) }
+}
+
+fn bytes(text: &str) -> impl Iterator<Item = Result<u8, BadPercent>> {
+    let mut rest = text.bytes();
+    std::iter::from_fn(move || {
+        let byte = rest.next()?;
+        Some(if byte == b'%' { escaped(rest.next(), rest.next()) } else { Ok(byte) })
+    })
+}
+
+fn escaped(high: Option<u8>, low: Option<u8>) -> Result<u8, BadPercent> {
+    Ok(digit(high)? << 4 | digit(low)?)
 }
 
 /// Appends bytes in the form in which they can stand in a query.
@@ -59,5 +72,13 @@ mod tests {
             assert_eq!(decode(text), Err(BadPercent), "{text}");
         }
         assert_eq!(decode("%aF+").as_deref(), Ok(b"\xaf+".as_slice()));
+    }
+
+    #[test]
+    fn a_name_has_its_number_of_bytes() {
+        assert_eq!(decode_exactly("a%62c"), Ok(*b"abc"));
+        for text in ["ab", "abcd", "ab%6", "ab%"] {
+            assert_eq!(decode_exactly::<3>(text), Err(BadPercent), "{text}");
+        }
     }
 }

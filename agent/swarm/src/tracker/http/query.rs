@@ -100,28 +100,68 @@ impl AnnounceQuery {
     }
 
     fn parse(query: &str) -> Result<Self, QueryError> {
-        let compact = value(query, "compact") != Some("0");
-        let form = match (compact, value(query, "no_peer_id")) {
-            (true, _) => Form::Compact,
-            (false, Some("1")) => Form::DictsWithoutId,
-            (false, _) => Form::Dicts,
+        let typed = Typed::of(query);
+        let form = match (typed.compact, typed.no_peer_id) {
+            (Some("0"), Some("1")) => Form::DictsWithoutId,
+            (Some("0"), _) => Form::Dicts,
+            _ => Form::Compact,
         };
-        let port: u16 = number(query, "port")?.ok_or(QueryError::Missing("port"))?;
+        let port: u16 = number(typed.port, "port")?.ok_or(QueryError::Missing("port"))?;
         if port == 0 {
             return Err(QueryError::Invalid("port"));
         }
         Ok(Self {
-            info_hash: InfoHash(id(query, "info_hash")?),
-            peer_id: PeerId(id(query, "peer_id")?),
+            info_hash: InfoHash(id(typed.info_hash, "info_hash")?),
+            peer_id: PeerId(id(typed.peer_id, "peer_id")?),
             port,
-            ip: parse_ip(query)?,
-            uploaded: number(query, "uploaded")?.unwrap_or(0),
-            downloaded: number(query, "downloaded")?.unwrap_or(0),
-            left: parse_left(query)?,
-            event: parse_event(query)?,
-            numwant: parse_numwant(query)?,
+            ip: typed.ip.map(parse_ip).transpose()?.flatten(),
+            uploaded: number(typed.uploaded, "uploaded")?.unwrap_or(0),
+            downloaded: number(typed.downloaded, "downloaded")?.unwrap_or(0),
+            left: parse_left(typed.left)?,
+            event: parse_event(typed.event)?,
+            numwant: parse_numwant(typed.numwant)?,
             form,
         })
+    }
+}
+
+/// The parameters of an announce as they were typed. Of one that comes twice the first counts.
+#[derive(Default)]
+struct Typed<'a> {
+    info_hash: Option<&'a str>,
+    peer_id: Option<&'a str>,
+    port: Option<&'a str>,
+    ip: Option<&'a str>,
+    uploaded: Option<&'a str>,
+    downloaded: Option<&'a str>,
+    left: Option<&'a str>,
+    event: Option<&'a str>,
+    numwant: Option<&'a str>,
+    compact: Option<&'a str>,
+    no_peer_id: Option<&'a str>,
+}
+
+impl<'a> Typed<'a> {
+    fn of(query: &'a str) -> Self {
+        let mut typed = Self::default();
+        for (key, value) in parameters(query) {
+            let place = match key {
+                "info_hash" => &mut typed.info_hash,
+                "peer_id" => &mut typed.peer_id,
+                "port" => &mut typed.port,
+                "ip" => &mut typed.ip,
+                "uploaded" => &mut typed.uploaded,
+                "downloaded" => &mut typed.downloaded,
+                "left" => &mut typed.left,
+                "event" => &mut typed.event,
+                "numwant" => &mut typed.numwant,
+                "compact" => &mut typed.compact,
+                "no_peer_id" => &mut typed.no_peer_id,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        typed
     }
 }
 
@@ -136,8 +176,8 @@ fn parse_scrape(query: &str) -> Result<Vec<InfoHash>, QueryError> {
     }
 }
 
-fn parse_event(query: &str) -> Result<Event, QueryError> {
-    match value(query, "event") {
+fn parse_event(text: Option<&str>) -> Result<Event, QueryError> {
+    match text {
         // BEP 21's `paused` is a member that is still there.
         None | Some("" | "empty" | "paused") => Ok(Event::Regular),
         Some("started") => Ok(Event::Started),
@@ -148,25 +188,22 @@ fn parse_event(query: &str) -> Result<Event, QueryError> {
 }
 
 /// BEP 3 allows a DNS name here. This tracker resolves nothing, so a name counts as not given.
-fn parse_ip(query: &str) -> Result<Option<IpAddr>, QueryError> {
-    let Some(text) = value(query, "ip") else {
-        return Ok(None);
-    };
+fn parse_ip(text: &str) -> Result<Option<IpAddr>, QueryError> {
     let bytes = percent::decode(text).map_err(|_| QueryError::Invalid("ip"))?;
     Ok(std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()))
 }
 
 /// Some clients send the largest number of 64 bits, or -1, while they do not know yet.
-fn parse_left(query: &str) -> Result<Option<u64>, QueryError> {
-    match value(query, "left") {
+fn parse_left(text: Option<&str>) -> Result<Option<u64>, QueryError> {
+    match text {
         Some("-1") => Ok(None),
-        _ => number(query, "left"),
+        _ => number(text, "left"),
     }
 }
 
 /// Negative numbers mean that the tracker may choose.
-fn parse_numwant(query: &str) -> Result<u32, QueryError> {
-    let wanted: Option<i64> = number(query, "numwant")?;
+fn parse_numwant(text: Option<&str>) -> Result<u32, QueryError> {
+    let wanted: Option<i64> = number(text, "numwant")?;
     Ok(wanted.and_then(|wanted| u32::try_from(wanted).ok()).unwrap_or(DEFAULT_NUMWANT))
 }
 
@@ -174,21 +211,19 @@ fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter_map(|parameter| parameter.split_once('='))
 }
 
-fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
-    parameters(query).find(|(name, _)| *name == key).map(|(_, value)| value)
+fn number<T: std::str::FromStr>(
+    text: Option<&str>,
+    key: &'static str,
+) -> Result<Option<T>, QueryError> {
+    text.map(|text| text.parse().map_err(|_| QueryError::Invalid(key))).transpose()
 }
 
-fn number<T: std::str::FromStr>(query: &str, key: &'static str) -> Result<Option<T>, QueryError> {
-    value(query, key).map(|text| text.parse().map_err(|_| QueryError::Invalid(key))).transpose()
-}
-
-fn id(query: &str, key: &'static str) -> Result<[u8; 20], QueryError> {
-    id_of(key, value(query, key).ok_or(QueryError::Missing(key))?)
+fn id(text: Option<&str>, key: &'static str) -> Result<[u8; 20], QueryError> {
+    id_of(key, text.ok_or(QueryError::Missing(key))?)
 }
 
 fn id_of(key: &'static str, value: &str) -> Result<[u8; 20], QueryError> {
-    let bytes = percent::decode(value).map_err(|_| QueryError::Invalid(key))?;
-    <[u8; 20]>::try_from(bytes.as_ref()).map_err(|_| QueryError::Invalid(key))
+    percent::decode_exactly(value).map_err(|_| QueryError::Invalid(key))
 }
 
 /// BEP 3: "If not specified, the default is 50".
