@@ -1,8 +1,8 @@
 //! One archive file: the finished one that is served, or the partial one that is being filled.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use murder_swarm::Lengths;
@@ -87,27 +87,16 @@ impl Archive {
         self.lengths
     }
 
-    /// Writes buffers one after the other, from `offset` on.
-    pub fn write(&self, offset: u64, buffers: &[Vec<u8>]) -> Result<(), DiskError> {
-        let mut at = offset;
-        let mut slices: Vec<_> = buffers.iter().map(|buffer| IoSlice::new(buffer)).collect();
-        let mut rest = slices.as_mut_slice();
-        while !rest.is_empty() {
-            let count = rest.len().min(VECTORS);
-            let written = match rustix::io::pwritev(&self.file, &rest[..count], at) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                Err(Errno::INTR) => continue,
-                other => other.map_err(io::Error::from),
-            }
-            .map_err(|source| DiskError::Write {
-                path: self.path.clone(),
-                offset: at,
-                source,
-            })?;
-            at += written as u64;
-            IoSlice::advance_slices(&mut rest, written);
-        }
-        Ok(())
+    /// Writes bytes from `offset` on.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let write = |source| DiskError::Write { path: self.path.clone(), offset, source };
+        self.file.write_all_at(bytes, offset).map_err(write)
+    }
+
+    /// Reads bytes from `offset` on until the buffer is full.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        let read = |source| DiskError::Read { path: self.path.clone(), offset, source };
+        self.file.read_exact_at(buffer, offset).map_err(read)
     }
 
     /// Tells the kernel that a range will be read soon, so that `sendfile` finds it in memory.
@@ -147,9 +136,6 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// The most buffers that one `pwritev` takes (IOV_MAX of Linux).
-const VECTORS: usize = 1024;
-
 /// The unit of `st_blocks`, whatever the file system's own is (stat(2)).
 const STAT_BLOCK: u64 = 512;
 
@@ -182,11 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn buffers_are_written_one_after_the_other_and_renamed_when_finished() {
+    fn what_was_written_is_read_and_has_its_final_name_when_finished() {
         let folder = crate::engine::testing::folder();
         let (path, name) = (folder.path().join("v1.tgz.part"), folder.path().join("v1.tgz"));
         let (archive, _) = Archive::open_partial(&path, lengths()).unwrap();
-        archive.write(4096, &[vec![1; 3000], vec![2; 1096]]).unwrap();
+        archive.write(4096, &[1; 3000]).unwrap();
+        archive.write(7096, &[2; 1096]).unwrap();
+        let mut read = [0; 2];
+        archive.read(7095, &mut read).unwrap();
+        assert_eq!(read, [1, 2]);
         archive.sync().unwrap();
         archive.rename(&name).unwrap();
         let bytes = std::fs::read(&name).unwrap();

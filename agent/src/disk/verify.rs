@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -43,7 +42,7 @@ pub fn verify(
     let good = Mutex::new(PieceSet::empty(&archive.lengths()));
     let next = AtomicU32::new(0);
     let worker = || {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = Vec::new();
         while !progress.stop.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(piece) = archive.lengths().piece(index) else { break };
@@ -74,7 +73,7 @@ pub fn verify(
 pub fn sample(archive: &Archive, metainfo: &Metainfo) -> Result<(), DiskError> {
     let lengths = archive.lengths();
     let last = lengths.pieces() - 1;
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Vec::new();
     for step in 0..=SAMPLES.min(last) {
         let index = u64::from(last) * u64::from(step) / u64::from(SAMPLES.min(last).max(1));
         let index = u32::try_from(index).expect("not above the last piece");
@@ -86,18 +85,26 @@ pub fn sample(archive: &Archive, metainfo: &Metainfo) -> Result<(), DiskError> {
     Ok(())
 }
 
-fn hash(archive: &Archive, piece: PieceIndex, buffer: &mut [u8]) -> Result<[u8; 20], DiskError> {
-    let mut hasher = Sha1::new();
-    let mut offset = archive.lengths().offset(piece);
-    let mut left = archive.lengths().size(piece) as usize;
+fn hash(archive: &Archive, piece: PieceIndex, buffer: &mut Vec<u8>) -> Result<[u8; 20], DiskError> {
+    hash_on(Sha1::new(), archive, piece, 0, buffer)
+}
+
+/// The hash of a piece of which everything before `from` was hashed already. The rest is read
+/// through the buffer.
+pub(super) fn hash_on(
+    mut hasher: Sha1,
+    archive: &Archive,
+    piece: PieceIndex,
+    from: u32,
+    buffer: &mut Vec<u8>,
+) -> Result<[u8; 20], DiskError> {
+    let mut offset = archive.lengths().offset(piece) + u64::from(from);
+    let mut left = (archive.lengths().size(piece) - from) as usize;
+    buffer.resize(buffer.len().max(left.min(BUFFER)), 0);
     while left > 0 {
         let part = left.min(buffer.len());
         let part = &mut buffer[..part];
-        archive.file().read_exact_at(part, offset).map_err(|source| DiskError::Read {
-            path: archive.path().to_owned(),
-            offset,
-            source,
-        })?;
+        archive.read(offset, part)?;
         hasher.update(&*part);
         offset += part.len() as u64;
         left -= part.len();
@@ -164,7 +171,7 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("v1.tgz.part");
         let (archive, _) = Archive::open_partial(&path, sample.metainfo.lengths()).unwrap();
-        archive.write(2 * 65_536, &[vec![0; 65_536]]).unwrap();
+        archive.write(2 * 65_536, &[0; 65_536]).unwrap();
         let good = verify(&archive, &sample.metainfo, Holes::Missing, &Verify::default()).unwrap();
         assert!(good.contains(archive.lengths().piece(2).unwrap()));
         let all = verify(&archive, &sample.metainfo, Holes::Read, &Verify::default()).unwrap();

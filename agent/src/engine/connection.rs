@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use murder_swarm::Lengths;
 use murder_swarm::torrent::ConnId;
 use murder_swarm::wire::Limits;
 use tokio::net::TcpStream;
@@ -29,7 +28,6 @@ pub(super) struct Connection {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) archive: Arc<Archive>,
-    pub(super) lengths: Lengths,
     pub(super) limits: Limits,
     pub(super) buffers: Buffers,
     pub(super) inputs: mpsc::Sender<Input>,

@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use murder_swarm::torrent::{BlockUse, Check, Config, ConnId, Output, Torrent};
 use murder_swarm::wire::{Limits, Message, Span};
-use murder_swarm::{Block, PieceIndex, Time};
+use murder_swarm::{Block, Time};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::assembly::Assembly;
-use super::buffers::{Admission, Buffers};
+use super::buffers::{Buffer, Buffers};
 use super::connection::{Connection, Shared};
 use super::handle::{Event, Options, Progress};
 use super::handshake::{Greeting, OpenError, Opened};
 use super::writer::Outgoing;
 use crate::blamed::chain;
-use crate::disk::{Checked, Checker, Job, Verdict};
+use crate::disk::{Checker, Verdict};
 
 /// Everything that can happen to the core but the passing of time.
 #[derive(Debug)]
@@ -29,10 +28,10 @@ pub(super) enum Input {
     DialFailed { addr: SocketAddr, why: OpenError },
     Opened(Box<Opened>),
     Message { conn: ConnId, message: Message },
-    Block { conn: ConnId, span: Span, payload: Vec<u8>, admission: Admission },
+    Block { conn: ConnId, span: Span, payload: Buffer },
     Sent { conn: ConnId, block: Block },
     Closed { conn: ConnId, why: String },
-    Checked(Checked),
+    Checked(Verdict),
     Stop,
 }
 
@@ -44,12 +43,7 @@ pub(super) struct Drive {
     queue: mpsc::Receiver<Input>,
     torrent: Torrent,
     connections: BTreeMap<ConnId, Connection>,
-    assembly: Assembly,
-    /// Admissions of blocks that are in memory while the disk owes many.
-    held: Vec<Admission>,
-    /// Bytes of pieces that the disk's threads have.
-    owed: usize,
-    checker: Checker,
+    checker: Checker<Buffer>,
     shared: Shared,
     greeting: Greeting,
     local: Option<IpAddr>,
@@ -71,9 +65,9 @@ impl Drive {
         let lengths = metainfo.lengths();
         let (inputs, queue) = mpsc::channel(QUEUE);
         let checked = inputs.clone();
-        let checker = Checker::start(&archive, &metainfo, move |done| {
-            // An engine that stopped needs no result.
-            let _ = checked.blocking_send(Input::Checked(done));
+        let checker = Checker::start(&archive, &metainfo, move |verdict| {
+            // An engine that stopped needs none.
+            let _ = checked.blocking_send(Input::Checked(verdict));
         });
         let greeting = Greeting { info_hash: metainfo.info_hash(), me };
         let mut tasks = JoinSet::new();
@@ -82,14 +76,11 @@ impl Drive {
         let torrent = Torrent::new(lengths, have, me, config, seed, Time::ZERO);
         let limits = Limits::new(&lengths, block);
         let buffers = Buffers::new(block as usize);
-        let shared = Shared { archive, lengths, limits, buffers, inputs: inputs.clone() };
+        let shared = Shared { archive, limits, buffers, inputs: inputs.clone() };
         let drive = Self {
             queue,
             torrent,
             connections: BTreeMap::new(),
-            assembly: Assembly::default(),
-            held: Vec::new(),
-            owed: 0,
             checker,
             shared,
             greeting,
@@ -140,9 +131,7 @@ impl Drive {
             Input::Message { conn, message } if self.connections.contains_key(&conn) => {
                 self.torrent.handle_message(now, conn, message);
             }
-            Input::Block { conn, span, payload, admission } => {
-                self.block(now, conn, span, payload, admission);
-            }
+            Input::Block { conn, span, payload } => self.block(now, conn, span, payload),
             Input::Sent { conn, block } if self.connections.contains_key(&conn) => {
                 self.torrent.handle_block_sent(now, conn, block);
             }
@@ -155,8 +144,8 @@ impl Drive {
                     self.torrent.handle_disconnected(now, conn);
                 }
             }
-            Input::Checked(checked) => {
-                if let Flow::End = self.checked(now, checked) {
+            Input::Checked(verdict) => {
+                if let Flow::End = self.checked(now, verdict) {
                     return Flow::End;
                 }
             }
@@ -177,41 +166,22 @@ impl Drive {
         }
     }
 
-    fn block(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        span: Span,
-        payload: Vec<u8>,
-        admission: Admission,
-    ) {
-        let known = self.connections.contains_key(&conn);
-        let used =
-            known.then(|| self.torrent.handle_block(now, conn, span.index, span.begin, span.len));
-        match used {
-            Some(BlockUse::Keep(block)) => {
-                self.assembly.keep(block, payload);
-                if self.owed > OWED {
-                    self.held.push(admission);
-                }
-            }
-            Some(BlockUse::Discard) | None => self.shared.buffers.give(payload),
+    fn block(&mut self, now: Time, conn: ConnId, span: Span, payload: Buffer) {
+        if self.connections.contains_key(&conn)
+            && let BlockUse::Keep(block) =
+                self.torrent.handle_block(now, conn, span.index, span.begin, span.len)
+        {
+            self.checker.write(block, payload);
         }
     }
 
-    fn checked(&mut self, now: Time, checked: Checked) -> Flow {
-        let Checked { piece, verdict, blocks } = checked;
-        blocks.into_iter().for_each(|buffer| self.shared.buffers.give(buffer));
-        self.owed -= self.shared.lengths.size(piece) as usize;
-        if self.owed <= OWED {
-            self.held.clear();
-        }
+    fn checked(&mut self, now: Time, verdict: Verdict) -> Flow {
         match verdict {
-            Verdict::Good => {
+            Verdict::Good(piece) => {
                 self.tell(Event::Verified(piece));
                 self.torrent.handle_piece_checked(now, piece, Check::Good);
             }
-            Verdict::Bad => {
+            Verdict::Bad(piece) => {
                 self.note(|| format!("piece {}: the hash is wrong", piece.get()));
                 self.torrent.handle_piece_checked(now, piece, Check::Bad);
             }
@@ -230,7 +200,7 @@ impl Drive {
                 Output::Dial(addr) => self.dial(addr),
                 Output::Send { conn, message } => self.send(conn, Outgoing::Message(message)),
                 Output::SendBlock { conn, block } => self.send(conn, Outgoing::Block(block)),
-                Output::CheckPiece(piece) => self.check(piece),
+                Output::CheckPiece(piece) => self.checker.check(piece),
                 Output::Disconnect { conn, why } => {
                     if let Some(connection) = self.connections.remove(&conn) {
                         self.note(|| format!("{}: closed: {why}", connection.addr));
@@ -258,13 +228,6 @@ impl Drive {
         if let Some(connection) = self.connections.get(&conn) {
             connection.send(outgoing);
         }
-    }
-
-    fn check(&mut self, piece: PieceIndex) {
-        let blocks = self.assembly.take(piece, &self.shared.lengths);
-        let blocks = blocks.expect("the core asks to check pieces whose blocks were all kept");
-        self.owed += self.shared.lengths.size(piece) as usize;
-        self.checker.submit(Job { piece, blocks });
     }
 
     fn publish(&self) {
@@ -336,9 +299,6 @@ const QUEUE: usize = 256;
 
 /// Inputs taken at once, so that time is asked for and progress shown once for many of them.
 const BATCH: usize = 64;
-
-/// Bytes of pieces that the disk may owe before readers have to wait for it.
-const OWED: usize = 8 * 1024 * 1024;
 
 /// Callers whose handshakes may be under way at once.
 const GREETINGS: usize = 128;

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use murder_swarm::{PieceIndex, PieceSet};
 use murder_swarm::metainfo::Metainfo;
 use murder_swarm::torrent::Config;
 use murder_swarm::wire::PeerId;
+use murder_swarm::{PieceIndex, PieceSet};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 

@@ -2,10 +2,9 @@
 //! decides.
 //!
 //! One task owns the core (`drive`). Each connection has a task that reads (`reader`) and one that
-//! writes (`writer`); pieces are hashed and written on the disk's threads. All of them talk to the
+//! writes (`writer`); blocks are hashed and written on the disk's threads. All of them talk to the
 //! core's task through one bounded channel, so whoever is too fast for it waits.
 
-mod assembly;
 mod buffers;
 mod connection;
 mod drive;

@@ -68,17 +68,19 @@ impl Reader {
 
     /// Reads a payload straight into the buffer that the disk will write from.
     async fn block(&mut self, inbox: &mut Inbox, span: Span) -> Result<(), ReadEnd> {
-        let admission = self.buffers.admit(span.len).await;
         let len = span.len as usize;
         let mut payload = self.buffers.take();
-        payload.reserve_exact(len);
-        inbox.take_into(&mut payload, len);
-        while payload.len() < len {
-            let missing = (len - payload.len()) as u64;
+        let bytes = payload.bytes();
+        bytes.reserve_exact(len);
+        inbox.take_into(bytes, len);
+        while bytes.len() < len {
+            let missing = (len - bytes.len()) as u64;
             let mut part = (&mut self.stream).take(missing);
-            heard(timeout(IDLE, part.read_buf(&mut payload)).await)?;
+            heard(timeout(IDLE, part.read_buf(bytes)).await)?;
         }
-        self.pass_on(Input::Block { conn: self.conn, span, payload, admission }).await
+        // Only now: a peer that sends half a block must not take the place of others.
+        payload.wait_for_room().await;
+        self.pass_on(Input::Block { conn: self.conn, span, payload }).await
     }
 
     async fn pass_on(&self, input: Input) -> Result<(), ReadEnd> {
