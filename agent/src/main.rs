@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[cfg(slim)]
+mod slim;
+
 use murder_agent::{roles, verbs};
 
 fn main() -> ExitCode {
