@@ -47,9 +47,10 @@ impl Agent {
     }
 }
 
-/// The embedded agent's target and content, for `murder --version`: "linux-x86_64 sha256:…".
+/// The embedded agent's target, content and size, for `murder --version`.
 pub fn embedded_name() -> String {
-    format!("linux-{} sha256:{}", EMBEDDED.arch, EMBEDDED.sha256)
+    let Embedded { arch, sha256, gzip, .. } = EMBEDDED;
+    format!("linux-{arch} sha256:{sha256} {} bytes gzipped", gzip.len())
 }
 
 /// Every agent that this machine has. Each is read once.

@@ -37,14 +37,16 @@ fn an_answer_that_nobody_reads_to_its_end_is_no_panic() {
 }
 
 #[test]
-fn the_version_names_the_agent_by_its_content() {
+fn the_version_names_the_agent_by_its_content_and_says_how_large_it_is() {
     let output = murder(["--version"].into_iter());
     let text = String::from_utf8(output.stdout).unwrap();
     let (version, agent) = text.split_once('\n').unwrap();
     assert_eq!(version, format!("murder {}", env!("CARGO_PKG_VERSION")));
-    let hash = agent.trim_end().rsplit(':').next().unwrap();
+    let (hash, size) = agent.split_once(" sha256:").unwrap().1.split_once(' ').unwrap();
     assert!(agent.starts_with("agent linux-"), "{agent}");
     assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{agent}");
+    let bytes: usize = size.strip_suffix(" bytes gzipped\n").unwrap().parse().unwrap();
+    assert!(bytes > 100_000, "{agent}");
 }
 
 #[test]
