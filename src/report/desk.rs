@@ -9,7 +9,7 @@ use super::ledger::{Happened, Ledger};
 use super::reader::{Ending, Line, Reader, Size};
 use super::summary::Summary;
 use crate::cli::{On, TaskSpec};
-use crate::settings::Invocation;
+use crate::settings::{Invocation, TaskName};
 
 /// The ledger and its readers.
 pub struct Desk {
@@ -69,6 +69,9 @@ impl Desk {
         let mut retry = None;
         if !summary.bad.is_empty() {
             match self.remember(&summary) {
+                Ok(Some(path)) if summary.task == TaskName::Attach => {
+                    retry = Some(self.invocation.peer_on(&path));
+                }
                 Ok(Some(path)) => retry = Some(self.invocation.retry(&path)),
                 Ok(None) => retry = Some(self.invocation.again()),
                 Err(warning) => lines = self.read(&Event::Warning(warning), &[], now),
@@ -85,7 +88,9 @@ impl Desk {
         let task = summary.task;
         let narrow = TaskSpec::find(task.as_str())
             .is_some_and(|spec| matches!(spec.on, On::All | On::Peers | On::SeederAndPeers));
-        if !narrow {
+        // Without an archive it is the tracker that failed, and not the hosts of a run.
+        let followed = task == TaskName::Attach && summary.archive.is_some();
+        if !narrow && !followed {
             return Ok(None);
         }
         let hosts = summary.bad.iter().map(|bad| bad.host.as_str());

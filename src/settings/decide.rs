@@ -162,7 +162,7 @@ impl Keys<'_> {
     }
 
     fn peer(&self) -> Result<Peer, CliError> {
-        Ok(Peer {
+        let peer = Peer {
             tag: self.tag()?,
             destination_path: self.needed(&keys::DESTINATION_PATH)?,
             no_tag_directory: self.switch("no_tag_directory"),
@@ -170,7 +170,11 @@ impl Keys<'_> {
             unsafe_please_delete: self.switch("unsafe_please_delete"),
             keep_owner: self.switch("keep_owner"),
             temp_path: self.text("temp_path"),
-        })
+        };
+        match peer.destination_path.as_deref().and_then(|path| unfit(path, &peer)) {
+            None => Ok(peer),
+            Some(source) => Err(CliError::Value { key: "destination_path".into(), source }),
+        }
     }
 
     fn tagged(&self) -> Result<Tagged, CliError> {
@@ -256,6 +260,17 @@ const FORKS: u16 = 32;
 
 /// Longer than any healthy distribution, shorter than a night.
 const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// What every host would refuse, as far as it can be seen from here.
+fn unfit(path: &str, peer: &Peer) -> Option<ValueError> {
+    let names: Vec<_> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    let expected = match (peer.path_is_file, names.len() + usize::from(!peer.no_tag_directory)) {
+        _ if names.contains(&"..") => "a path without ..",
+        (false, 0 | 1) => "deep enough: /, /srv and the like are never replaced",
+        _ => return None,
+    };
+    Some(ValueError::Wrong { got: path.to_owned(), expected })
+}
 
 #[cfg(test)]
 mod tests {

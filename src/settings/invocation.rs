@@ -39,6 +39,14 @@ impl Invocation {
         self.command(Some(&limit), &self.task)
     }
 
+    /// The task `peer` on the hosts in a file, after a run that was begun with keys unknown here.
+    pub fn peer_on(&self, failed_hosts: &std::path::Path) -> String {
+        let tag = self.task.iter().find(|word| word.starts_with("tag="));
+        let task = ["peer", tag.map_or("tag=…", String::as_str), "destination_path=…"];
+        let limit = format!("@{}", failed_hosts.display());
+        self.command(Some(&limit), &task.map(str::to_owned))
+    }
+
     /// The same command again.
     pub fn again(&self) -> String {
         self.command(self.limit.as_deref(), &self.task)
@@ -97,6 +105,19 @@ mod tests {
         assert_eq!(
             typed.retry("/state/failed".as_ref()),
             r"murder -i 'my hosts.yaml' --limit @/state/failed create_torrent files_path='~/it'\''s' tag=v1"
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_attached_to_is_tried_again_with_peer() {
+        let path = "/state/failed".as_ref();
+        assert_eq!(
+            invocation(&["-i", "i", "attach", "tag=v1"]).peer_on(path),
+            "murder -i i --limit @/state/failed peer tag=v1 destination_path=…"
+        );
+        assert_eq!(
+            invocation(&["attach"]).peer_on(path),
+            "murder --limit @/state/failed peer tag=… destination_path=…"
         );
     }
 

@@ -200,12 +200,28 @@ impl Context {
         F: FnMut(Arc<Host>) -> Fut,
         Fut: Future<Output = Job<T>> + Send + 'static,
     {
+        let ends = self.on_hosts_with_more(task, hosts, limits, job).await?;
+        self.reporter.emit(Event::TaskEnded);
+        Ok(ends)
+    }
+
+    /// The same for a task that has something to say before it reports its end.
+    async fn on_hosts_with_more<T, F, Fut>(
+        &self,
+        task: TaskName,
+        hosts: Vec<Arc<Host>>,
+        limits: Limits,
+        job: F,
+    ) -> Result<Vec<Ended<T>>, Stop>
+    where
+        T: Send + 'static,
+        F: FnMut(Arc<Host>) -> Fut,
+        Fut: Future<Output = Job<T>> + Send + 'static,
+    {
         self.task_started(task, &hosts);
         let reporter = self.reporter.clone();
         let each = |end: &Ended<T>| reporter.emit(Event::HostEnded(end.result.clone()));
-        let ends = self.each_end(hosts, limits, job, each).await?;
-        self.reporter.emit(Event::TaskEnded);
-        Ok(ends)
+        self.each_end(hosts, limits, job, each).await
     }
 
     /// Does one thing on some hosts, as a part of a task that reports for itself.
@@ -260,7 +276,24 @@ impl Context {
         V: Verb + 'static,
         T: Send + 'static,
     {
-        self.on_hosts(task, hosts, self.quick(), |host| {
+        let ends = self.ask_with_more(task, hosts, request, read).await?;
+        self.reporter.emit(Event::TaskEnded);
+        Ok(ends)
+    }
+
+    /// The same for a task that has something to say before it reports its end.
+    pub(super) async fn ask_with_more<V, T>(
+        &self,
+        task: TaskName,
+        hosts: Vec<Arc<Host>>,
+        request: impl Fn(&Host) -> V,
+        read: impl Fn(V::Reply) -> Job<T> + Clone + Send + Sync + 'static,
+    ) -> Result<Vec<Ended<T>>, Stop>
+    where
+        V: Verb + 'static,
+        T: Send + 'static,
+    {
+        self.on_hosts_with_more(task, hosts, self.quick(), |host| {
             let (context, request, read) = (self.clone(), request(&host), read.clone());
             async move { read(context.open(&host).await?.call(&request).await?) }
         })

@@ -30,6 +30,7 @@ pub(super) async fn clean(context: &Context, tagged: &Tagged) -> Result<Vec<Ende
     context
         .ask(TaskName::CleanTempFiles, hosts, request, |reply| match reply.removed.len() {
             0 => Err(Outcome::Skipped("nothing was there".into())),
+            1 => Ok(Done::with(format!("removed 1 file, {}", units::bytes(reply.bytes)))),
             n => Ok(Done::with(format!("removed {n} files, {}", units::bytes(reply.bytes)))),
         })
         .await

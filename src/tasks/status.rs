@@ -18,7 +18,7 @@ pub(super) async fn run(
 ) -> Result<Vec<Ended<Vec<RoleStatus>>>, Stop> {
     let hosts = context.cast.named.clone();
     let ends = context
-        .ask(
+        .ask_with_more(
             TaskName::Status,
             hosts,
             |_| Status { tag: wanted.tag.clone() },
@@ -33,6 +33,7 @@ pub(super) async fn run(
         )
         .await?;
     context.reporter.emit(Event::Data(status_data(&in_order(context, &ends))));
+    context.reporter.emit(Event::TaskEnded);
     Ok(ends)
 }
 
@@ -41,7 +42,7 @@ pub(super) async fn logs(context: &Context, wanted: &Logs) -> Result<Vec<Ended<L
     let hosts = context.cast.named.clone();
     let request = |_: &_| LogsVerb { tag: wanted.tag.clone(), lines: wanted.lines };
     let ends = context
-        .ask(TaskName::Logs, hosts, request, |reply| {
+        .ask_with_more(TaskName::Logs, hosts, request, |reply| {
             let detail = match reply.logs.len() {
                 1 => "1 log".to_owned(),
                 n => format!("{n} logs"),
@@ -50,6 +51,7 @@ pub(super) async fn logs(context: &Context, wanted: &Logs) -> Result<Vec<Ended<L
         })
         .await?;
     context.reporter.emit(Event::Data(logs_data(&in_order(context, &ends))));
+    context.reporter.emit(Event::TaskEnded);
     Ok(ends)
 }
 

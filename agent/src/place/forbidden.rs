@@ -20,8 +20,9 @@ impl Forbidden {
         let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
         let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
         let own = crate::home::user_home();
+        let homes = homes(&passwd).chain(own).chain(HOMES.into_iter().flat_map(children));
         Self {
-            homes: homes(&passwd).chain(own).filter_map(|path| path.canonicalize().ok()).collect(),
+            homes: homes.filter_map(|path| path.canonicalize().ok()).collect(),
             mounts: mount_points(&mounts).collect(),
             agent: home.root().canonicalize().unwrap_or_else(|_| home.root().to_owned()),
         }
@@ -64,6 +65,14 @@ fn homes(passwd: &[u8]) -> impl Iterator<Item = PathBuf> {
         .filter(|home| home.starts_with(b"/"))
         .map(|home| OsString::from_vec(home).into())
 }
+
+/// What is in a folder, if it is there.
+fn children(folder: &str) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// Where users have their homes whom passwd(5) doesn't know, since they are a directory service's.
+const HOMES: [&str; 3] = ["/home", "/var/home", "/export/home"];
 
 /// The fifth fields of proc_pid_mountinfo(5), where a space is `\040`.
 fn mount_points(mountinfo: &[u8]) -> impl Iterator<Item = PathBuf> {
@@ -142,6 +151,11 @@ mod tests {
     fn homes_and_mount_points_are_read_from_the_system() {
         let passwd = b"root:x:0:0:root:/root:/bin/sh\nodd line\nx:x:1:1::/h x:/bin/sh\n";
         assert_eq!(homes(passwd).collect::<Vec<_>>(), [Path::new("/root"), Path::new("/h x")]);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("bob")).unwrap();
+        let found: Vec<_> = children(dir.path().to_str().unwrap()).collect();
+        assert_eq!(found, [dir.path().join("bob")]);
+        assert_eq!(children("/not/there").count(), 0);
         let mountinfo =
             b"21 1 8:1 / / rw - ext4 /dev/a rw\n36 21 0:3 /r /mnt/a\\040b rw - nfs s rw\n";
         let mounts: Vec<_> = mount_points(mountinfo).collect();
