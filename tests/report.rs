@@ -22,9 +22,9 @@ fn a_log_has_a_line_when_counts_change_and_a_summary() {
         "    1s  peer: 4 connecting
     7s  peer: 1 starting, 2 downloading, 1 unreachable; 24.0 MiB of 144.0 MiB, 3.4 MiB/s, 35s left
    12s  peer: 1 downloading, 1 done, 1 failed, 1 unreachable; 84.0 MiB of 96.0 MiB, 7.0 MiB/s, 2s left
-peer: 2 ok, 1 failed, 1 unreachable in 16.0s
+peer: 2 ok, 1 failed, 1 unreachable in 15.5s
   hosts took   p50 12.0s, p95 15.5s, last 15.5s (web2)
-  moved        96.0 MiB at 6.0 MiB/s over the fleet
+  moved        96.0 MiB at 6.2 MiB/s over the fleet
   seeder sent  1.06 times the archive of 48.0 MiB
 failed web3: /srv: no space left on device (free some)
 unreachable db-a: connection refused
@@ -53,7 +53,7 @@ fn json_has_one_object_a_line_and_nothing_else() {
 {"event":"host","host":"web1","task":"peer","outcome":"ok","error":null,"seconds":12.0}
 {"event":"progress","task":"peer","seconds":15.5,"hosts":4,"connecting":0,"starting":0,"downloading":0,"verifying":0,"extracting":0,"done":2,"skipped":0,"failed":1,"unreachable":1,"bytes":100663296,"total_bytes":100663296,"bytes_per_second":8882055}
 {"event":"host","host":"web2","task":"peer","outcome":"ok","error":null,"seconds":15.5}
-{"event":"summary","task":"peer","ok":2,"failed":1,"unreachable":1,"skipped":0,"bytes":100663296,"seconds":16.0,"p50_seconds":12.0,"p95_seconds":15.5,"max_seconds":15.5,"last_host":"web2","archive_bytes":50331648,"seeder_copies":1.06}
+{"event":"summary","task":"peer","ok":2,"failed":1,"unreachable":1,"skipped":0,"bytes":100663296,"seconds":15.5,"p50_seconds":12.0,"p95_seconds":15.5,"max_seconds":15.5,"last_host":"web2","archive_bytes":50331648,"seeder_copies":1.06}
 "#
     );
     for line in play.data().lines() {
@@ -220,7 +220,7 @@ fn a_task_of_tasks_says_how_each_ended_and_then_sums_up() {
     play.at(0.9, &Event::TaskEnded);
     assert_eq!(
         play.talk(),
-        "distribute_files: 2 ok in 0.5s
+        "distribute_files: 2 ok in 0.4s
 start_tracker: 1 ok in 0.2s
 distribute: 2 ok in 0.9s
   hosts took   p50 0.4s, p95 0.6s, last 0.6s (a)

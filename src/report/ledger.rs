@@ -54,7 +54,7 @@ impl Ledger {
                 self.seeder_uploaded = self.seeder_uploaded.max(fleet.seeder_uploaded);
                 self.counts(|task| task.reports(&fleet.reports, now))
             }
-            Event::HostEnded(result) => self.ended(result),
+            Event::HostEnded(result) => self.ended(result, now),
             Event::TaskEnded => self.task_ended(now),
             Event::Step { .. }
             | Event::Note(_)
@@ -82,9 +82,9 @@ impl Ledger {
         }
     }
 
-    fn ended(&mut self, result: &HostResult) -> Vec<Happened> {
+    fn ended(&mut self, result: &HostResult, now: Duration) -> Vec<Happened> {
         let Some(task) = self.tasks.last_mut() else { return Vec::new() };
-        if !task.end(result) {
+        if !task.end(result, now) {
             return Vec::new();
         }
         vec![Happened::Ended(task.name(), result.clone()), Happened::Counts]
@@ -92,7 +92,7 @@ impl Ledger {
 
     fn task_ended(&mut self, now: Duration) -> Vec<Happened> {
         let Some(mut task) = self.tasks.pop() else { return Vec::new() };
-        let lost = task.settle();
+        let lost = task.settle(now);
         let mut happened: Vec<_> =
             lost.into_iter().map(|result| Happened::Ended(task.name(), result)).collect();
         let summary = Summary::new(&task, self.archive, self.seeder_uploaded, now);

@@ -128,6 +128,7 @@ pub struct TaskState {
     merged_bytes: u64,
     /// How long hosts took for the archive, if a task inside this one moved it.
     merged_times: Vec<(Duration, String)>,
+    last_end: Option<Duration>,
 }
 
 impl TaskState {
@@ -144,6 +145,7 @@ impl TaskState {
             has_inner: false,
             merged_bytes: 0,
             merged_times: Vec::new(),
+            last_end: None,
         };
         for host in hosts {
             task.index(host);
@@ -267,14 +269,20 @@ impl TaskState {
     }
 
     /// A host's part is over. False if it was before.
-    pub(super) fn end(&mut self, result: &HostResult) -> bool {
+    pub(super) fn end(&mut self, result: &HostResult, now: Duration) -> bool {
         let index = self.index(&result.host);
         if self.hosts[index].result.is_some() {
             return false;
         }
         self.move_to(index, State::of_outcome(&result.outcome));
         self.hosts[index].result = Some(result.clone());
+        self.last_end = Some(now);
         true
+    }
+
+    /// When the last host ended. What the task does afterwards takes no host's time.
+    pub(super) fn last_end(&self) -> Option<Duration> {
+        self.last_end.filter(|_| self.over() == self.hosts.len())
     }
 
     /// Takes over the results of a task inside this one: a host is as its worst result.
@@ -298,7 +306,7 @@ impl TaskState {
     }
 
     /// At the end: each host has a result. Those that had none are returned with what they get.
-    pub(super) fn settle(&mut self) -> Vec<HostResult> {
+    pub(super) fn settle(&mut self, now: Duration) -> Vec<HostResult> {
         if self.has_inner {
             return Vec::new();
         }
@@ -311,7 +319,7 @@ impl TaskState {
             })
             .collect();
         lost.iter().for_each(|result| {
-            self.end(result);
+            self.end(result, now);
         });
         lost
     }

@@ -87,7 +87,7 @@ impl Summary {
             unreachable: 0,
             skipped: 0,
             bytes: task.archive_bytes(),
-            elapsed: now.saturating_sub(task.started()),
+            elapsed: task.last_end().unwrap_or(now).saturating_sub(task.started()),
             times: Times::of(task.times()),
             seeder_copies: archive
                 .filter(|archive| *archive > 0 && seeder_uploaded > 0)

@@ -71,6 +71,7 @@ pub(super) async fn attach(context: &Context, attach: &Attach) -> Result<Vec<Hos
         let Some(news) = news else { break };
         let known = outcomes.get_or_insert_with(|| begin(context, &entry, &news));
         if known.take(news) == More::No {
+            hear_the_end(&mut watcher, known).await;
             break;
         }
     }
@@ -178,8 +179,24 @@ async fn hand_over_and_follow(
         }
     }
     outcomes.end_all(&no_word());
+    hear_the_end(&mut watcher, outcomes).await;
     watcher.finish().await;
     Ok(())
+}
+
+/// The last hosts' outcomes are there before the seeder has said what it sent for them.
+async fn hear_the_end(watcher: &mut Watcher, outcomes: &mut Outcomes<'_>) {
+    let until = Instant::now() + LAST_COUNT;
+    while let Ok(Some(news)) = tokio::time::timeout_at(until, watcher.next()).await {
+        match news {
+            News::Event(_) => _ = outcomes.take(news),
+            News::Over(_) => {
+                outcomes.take(news);
+                return;
+            }
+            News::Lost(_) | News::GaveUp(_) => return,
+        }
+    }
 }
 
 /// What became of the way to a host.
@@ -265,6 +282,8 @@ fn destination(peer: &Peer, host: &Host, run: &RunReply) -> Result<Destination, 
 
 /// A tracker that was killed has so long to come back before its agents give up.
 const LEASE: Duration = Duration::from_secs(300);
+/// The tracker waits a little for the seeder's count before it says that a run is over.
+const LAST_COUNT: Duration = Duration::from_secs(2);
 /// The tracker ends a host that is out of its time; this long after that we stop waiting for it.
 const LAST_WORD: Duration = Duration::from_secs(60);
 

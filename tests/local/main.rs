@@ -55,6 +55,16 @@ fn a_second_session_finds_what_is_already_so() {
 }
 
 #[test]
+fn a_summary_has_all_that_the_seeder_sent_however_quick_the_run_was() {
+    let site = Site::new(130, 2);
+    let ran = site.json("distribute tag=v1").expect(0);
+    let summary: serde_json::Value =
+        serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["event"], "summary");
+    assert!(summary["seeder_copies"].as_f64() >= Some(1.0), "{summary}");
+}
+
+#[test]
 fn stopping_and_cleaning_what_is_not_there_is_no_error() {
     let site = Site::new(30, 1);
     site.murder("distribute_files").expect(0);
