@@ -329,6 +329,7 @@ fn torrent() -> Outcome<Bytes> {
         about: About { kind: Kind::Tree, tree_bytes: 0, entries: 0 },
         nonce: [7; 16],
         announce: None,
+        index: None,
     })?))
 }
 

@@ -103,6 +103,7 @@ fn make(folder: &Path, mib: usize) -> Outcome<()> {
         about: About { kind: Kind::Tree, tree_bytes: 0, entries: 0 },
         nonce: [7; 16],
         announce: None,
+        index: None,
     })?;
     std::fs::write(folder.join("0.tgz"), bytes)?;
     std::fs::write(folder.join("torrent"), torrent)?;

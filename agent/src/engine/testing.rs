@@ -30,6 +30,7 @@ impl Sample {
             about: About { kind: Kind::Tree, tree_bytes: 0, entries: 0 },
             nonce: [7; 16],
             announce: None,
+            index: None,
         });
         let metainfo = Arc::new(Metainfo::parse(&torrent.unwrap()).unwrap());
         Self { bytes, metainfo }

@@ -14,6 +14,7 @@ pub(crate) fn torrent_file(number: u8) -> Bytes {
         about,
         nonce: [number; 16],
         announce: None,
+        index: None,
     };
     Bytes(Metainfo::build(&builder).unwrap())
 }

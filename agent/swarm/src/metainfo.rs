@@ -20,6 +20,7 @@ pub struct Metainfo {
     sources: Sources,
     announce: Option<String>,
     about: Option<About>,
+    index: Option<Vec<u8>>,
 }
 
 /// Where the members of a torrent may learn of each other.
@@ -66,6 +67,9 @@ pub struct MetainfoBuilder<'a> {
     pub nonce: [u8; 16],
     /// The tracker's URL, if it is known already.
     pub announce: Option<String>,
+    /// What helps to read the archive. No hash is over it, so readers take it for a hint. It is
+    /// left out if it has more than 1 MiB.
+    pub index: Option<Vec<u8>>,
 }
 
 /// Why bytes are not a torrent that we can use.
@@ -136,12 +140,13 @@ impl Metainfo {
             sources: parse_sources(info),
             announce: dict.get("announce").and_then(Value::as_text).map(str::to_owned),
             about,
+            index: dict.get(INDEX).and_then(Value::as_bytes).and_then(bounded).map(<[u8]>::to_vec),
         })
     }
 
     /// Writes the `.torrent` of an archive of ours.
     pub fn build(builder: &MetainfoBuilder<'_>) -> Result<Vec<u8>, MetainfoError> {
-        let MetainfoBuilder { name, lengths, pieces, about, nonce, announce } = builder;
+        let MetainfoBuilder { name, lengths, pieces, about, nonce, announce, index } = builder;
         check_name(name)?;
         check_pieces(pieces.as_flattened(), lengths)?;
         let kind = match about.kind {
@@ -163,6 +168,9 @@ impl Metainfo {
         let mut dict = Dict::default().with("info", Value::Dict(info));
         if let Some(announce) = announce {
             dict = dict.with("announce", Value::Bytes(announce.as_bytes()));
+        }
+        if let Some(index) = index.as_deref().and_then(bounded) {
+            dict = dict.with(INDEX, Value::Bytes(index));
         }
         let mut out = Vec::new();
         dict.encode(&mut out);
@@ -202,6 +210,11 @@ impl Metainfo {
     /// What is in the archive, if the torrent is one of ours.
     pub fn about(&self) -> Option<&About> {
         self.about.as_ref()
+    }
+
+    /// What helps to read the archive, if the torrent has it. Nothing vouches for it.
+    pub fn index(&self) -> Option<&[u8]> {
+        self.index.as_deref()
     }
 }
 
@@ -281,10 +294,18 @@ fn positive(dict: &Dict<'_>, key: &'static str) -> Result<u64, MetainfoError> {
     }
 }
 
+fn bounded(index: &[u8]) -> Option<&[u8]> {
+    (index.len() <= MAX_INDEX).then_some(index)
+}
+
 fn integer(number: u64) -> Value<'static> {
     Value::Integer(i64::try_from(number).expect("lengths are below 8 EiB"))
 }
 
+/// Beside the info dictionary, where other clients ignore what they do not know.
+const INDEX: &str = "murder index";
+/// That of an archive of 1 TiB.
+const MAX_INDEX: usize = 1 << 20;
 /// BEP 27: "private=1".
 const PRIVATE: i64 = 1;
 /// A piece is held in memory until it is checked. No client writes longer ones.
@@ -306,6 +327,7 @@ mod tests {
             about: ABOUT,
             nonce: *b"sixteen of them!",
             announce: None,
+            index: None,
         }
     }
 
@@ -355,6 +377,17 @@ mod tests {
         let bytes = Metainfo::build(&builder()).unwrap();
         let info = &bytes[b"d4:info".len()..bytes.len() - 1];
         assert_eq!(hash(&builder()).0, <[u8; 20]>::from(Sha1::digest(info)));
+    }
+
+    #[test]
+    fn an_index_stands_beside_the_info_dictionary_and_changes_no_hash() {
+        let bare = Metainfo::parse(&Metainfo::build(&builder()).unwrap()).unwrap();
+        let with_index = MetainfoBuilder { index: Some(vec![0, 255]), ..builder() };
+        let bytes = Metainfo::build(&with_index).unwrap();
+        assert!(bytes.ends_with(b"7:privatei1ee12:murder index2:\0\xffe"));
+        let torrent = Metainfo::parse(&bytes).unwrap();
+        assert_eq!((bare.index(), torrent.index()), (None, Some([0, 255].as_slice())));
+        assert_eq!(bare.info_hash(), torrent.info_hash());
     }
 
     #[test]

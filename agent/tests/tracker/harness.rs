@@ -305,6 +305,7 @@ pub(crate) fn torrent(number: u8) -> Bytes {
         about: About { kind: Kind::Tree, tree_bytes: 90, entries: 3 },
         nonce: [number; 16],
         announce: None,
+        index: None,
     };
     Bytes(Metainfo::build(&builder).unwrap())
 }
