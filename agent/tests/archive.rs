@@ -11,11 +11,13 @@ use std::process::Command;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use murder_agent::archive::{
-    Exclude, Limits, PackError, PackRequest, Packed, UnpackError, pack, unpack,
+    Arrivals, Exclude, Level, Limits, Members, PackError, PackRequest, Packed, UnpackError,
+    UnpackRequest, pack, unpack,
 };
 use murder_agent::blamed::{Blamed as _, chain};
 use murder_agent::place::remove_tree;
 use murder_swarm::metainfo::Kind;
+use murder_swarm::{Lengths, PieceSet};
 use support::{describe, nasty_tree, write};
 use tar::{EntryType, Header};
 
@@ -50,6 +52,7 @@ impl Bench {
             source: self.source(),
             kind: Kind::Tree,
             exclude: Exclude::parse(&exclude).unwrap(),
+            level: Level::default(),
             archive: self.archive(),
         }
     }
@@ -66,7 +69,7 @@ impl Bench {
     }
 
     fn unpack(&self, limits: Limits) -> Result<(), UnpackError> {
-        unpack(&self.archive(), &self.staging(), limits, &mut |_| ()).map(drop)
+        unpack_whole(&self.archive(), None, &self.staging(), limits)
     }
 
     /// The error of unpacking an archive of these entries, whose torrent promises a lot.
@@ -75,6 +78,20 @@ impl Bench {
         let limits = Limits { tree_bytes: 1 << 20, entries: 100, keep_owner: false };
         chain(&self.unpack(limits).unwrap_err())
     }
+}
+
+/// Unpacks an archive that is there from the beginning.
+fn unpack_whole(
+    archive: &Path,
+    members: Option<&Members>,
+    staging: &Path,
+    limits: Limits,
+) -> Result<(), UnpackError> {
+    let file = File::open(archive).unwrap();
+    let lengths = Lengths::new(file.metadata().unwrap().len(), 1 << 16).unwrap();
+    let arrivals = Arrivals::new(lengths, PieceSet::full(&lengths));
+    let arrivals = &arrivals;
+    unpack(&UnpackRequest { archive: &file, arrivals, members, staging, limits }).map(drop)
 }
 
 impl Drop for Bench {
@@ -371,7 +388,7 @@ fn more_than_the_torrent_promised_is_refused_early() {
         let archive = bench.dir.path().parent().unwrap().join("spool/v1.tgz");
         fs::create_dir(bench.staging()).unwrap();
         let limits = Limits { tree_bytes, entries, keep_owner: false };
-        chain(&unpack(&archive, &bench.staging(), limits, &mut |_| ()).unwrap_err())
+        chain(&unpack_whole(&archive, None, &bench.staging(), limits).unwrap_err())
     };
     assert_eq!(
         refused(1999, 2),
@@ -413,7 +430,7 @@ fn a_damaged_archive_is_an_error() {
     let fresh = bench.dir.path().join("fresh");
     fs::create_dir(&fresh).unwrap();
     assert!(matches!(
-        unpack(&bench.archive(), &fresh, limits, &mut |_| ()),
+        unpack_whole(&bench.archive(), None, &fresh, limits),
         Err(UnpackError::Corrupt(_))
     ));
 }
@@ -433,6 +450,6 @@ fn set_id_bits_are_taken_over_with_the_owner_only() {
     let kept = bench.dir.path().join("kept");
     fs::create_dir(&kept).unwrap();
     let limits = Limits { keep_owner: true, ..limits };
-    unpack(&bench.archive(), &kept, limits, &mut |_| ()).unwrap();
+    unpack_whole(&bench.archive(), None, &kept, limits).unwrap();
     assert_eq!(mode(&kept), 0o6755);
 }

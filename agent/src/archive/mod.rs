@@ -1,19 +1,30 @@
 //! A tree as one `.tgz`, and back: packed in one pass on the seeder, unpacked with suspicion on
 //! every peer.
 
+mod arrivals;
 mod attributes;
+mod content;
+mod entries;
 mod exclude;
 mod gzip;
+mod header;
+mod members;
 mod pack;
 mod pieces;
+mod plan;
 mod refusal;
 mod stamp;
 mod tarball;
+mod tree;
 mod unpack;
 mod walk;
 
+pub use arrivals::Arrivals;
 pub use exclude::{Exclude, ExcludeError};
+pub use gzip::Level;
+pub use members::Members;
 pub use pack::{PackError, PackRequest, Packed, pack};
 pub use pieces::piece_length;
 pub use refusal::{Refusal, UnpackError};
-pub use unpack::{Limits, Unpacked, unpack};
+pub use tree::{Limits, Reading, Unpacked};
+pub use unpack::{UnpackRequest, unpack};

@@ -9,13 +9,14 @@ use murder_protocol::Blame;
 use murder_swarm::metainfo::{About, Kind};
 use murder_swarm::{Lengths, LengthsError};
 use rustix::fs::{FlockOperation, OFlags, flock};
-use tar::EntryType;
 
 use super::exclude::Exclude;
-use super::gzip::GzipWriter;
+use super::gzip::{GzipWriter, Level};
+use super::header::EntryKind;
+use super::members::{Members, member_length};
 use super::pieces::{PieceWriter, Pieces, piece_length};
 use super::stamp::Stamp;
-use super::tarball::{Head, TarWriter};
+use super::tarball::{self, Head};
 use super::walk::{Node, NodeKind, Tree, special, walk_file, walk_tree};
 use crate::blamed::Blamed;
 
@@ -28,6 +29,8 @@ pub struct PackRequest {
     pub kind: Kind,
     /// What is left out of a tree.
     pub exclude: Exclude,
+    /// How hard to compress.
+    pub level: Level,
     /// The archive's final path.
     pub archive: PathBuf,
 }
@@ -39,6 +42,8 @@ pub struct Packed {
     pub lengths: Lengths,
     /// SHA-1 of each piece in order.
     pub pieces: Vec<[u8; 20]>,
+    /// Where its members are.
+    pub members: Members,
     /// What is in it.
     pub about: About,
     file: NewFile,
@@ -60,11 +65,12 @@ pub fn pack(
     let file = NewFile::create(&request.archive)?;
     let piece_length = piece_length(tree.bytes);
     let out = PieceWriter::new(&file.file, piece_length);
-    let gzip = GzipWriter::new(out).map_err(|error| file.failed(error))?;
+    let gzip = GzipWriter::new(out, member_length(tree.bytes), request.level);
+    let gzip = gzip.map_err(|error| file.failed(error))?;
     let mut packing = Packing {
         root: root_of(request),
         tree: &tree,
-        tar: TarWriter::new(gzip),
+        out: gzip,
         new: &file,
         progress,
         bytes: 0,
@@ -72,13 +78,13 @@ pub fn pack(
     };
     packing.entries()?;
     packing.look_again()?;
-    let finished = packing.tar.finish().and_then(GzipWriter::finish);
-    let (_, Pieces { total, hashes }) = finished.map_err(|error| file.failed(error))?.finish();
+    let (out, members) = packing.finish().map_err(|error| file.failed(error))?;
+    let (_, Pieces { total, hashes }) = out.finish();
     file.file.sync_all().map_err(|error| file.failed(error))?;
     let lengths = Lengths::new(total, piece_length)?;
     let about =
         About { kind: request.kind, tree_bytes: tree.bytes, entries: tree.nodes.len() as u64 };
-    Ok(Packed { lengths, pieces: hashes, about, file })
+    Ok(Packed { lengths, pieces: hashes, members, about, file })
 }
 
 fn list(request: &PackRequest) -> Result<Tree, PackError> {
@@ -112,7 +118,7 @@ fn root_of(request: &PackRequest) -> &Path {
 struct Packing<'a, W> {
     root: &'a Path,
     tree: &'a Tree,
-    tar: TarWriter<W>,
+    out: GzipWriter<W>,
     new: &'a NewFile,
     progress: &'a mut dyn FnMut(u64, u64),
     bytes: u64,
@@ -124,10 +130,10 @@ impl<W: Write> Packing<'_, W> {
         (self.progress)(0, self.tree.bytes);
         for node in &self.tree.nodes {
             match &node.kind {
-                NodeKind::Directory => self.plain(node, EntryType::Directory, b"")?,
-                NodeKind::Symlink(target) => self.plain(node, EntryType::Symlink, target)?,
+                NodeKind::Directory => self.plain(node, EntryKind::Directory, b"")?,
+                NodeKind::Symlink(target) => self.plain(node, EntryKind::Symlink, target)?,
                 NodeKind::HardLink(first) => {
-                    self.plain(node, EntryType::Link, &self.tree.nodes[*first].path)?;
+                    self.plain(node, EntryKind::HardLink, &self.tree.nodes[*first].path)?;
                 }
                 NodeKind::File => self.file(node)?,
             }
@@ -136,14 +142,21 @@ impl<W: Write> Packing<'_, W> {
         Ok(())
     }
 
-    fn plain(&mut self, node: &Node, kind: EntryType, link: &[u8]) -> Result<(), PackError> {
+    fn plain(&mut self, node: &Node, kind: EntryKind, link: &[u8]) -> Result<(), PackError> {
         let path = match kind {
-            EntryType::Directory if node.path.is_empty() => b"./".to_vec(),
-            EntryType::Directory => [&node.path, b"/".as_slice()].concat(),
+            EntryKind::Directory if node.path.is_empty() => b"./".to_vec(),
+            EntryKind::Directory => [&node.path, b"/".as_slice()].concat(),
             _ => node.path.clone(),
         };
-        let head = Head { kind, path: &path, link, stamp: &node.stamp, size: 0 };
-        self.tar.begin(&head).map_err(|error| self.new.failed(error))
+        self.begin(&Head { kind, path: &path, link, stamp: &node.stamp, size: 0 })
+    }
+
+    fn begin(&mut self, head: &Head<'_>) -> Result<(), PackError> {
+        let blocks = head.blocks();
+        let content = head.size + tarball::padding(head.size).len() as u64;
+        let begun = self.out.begin_entry(blocks.len() as u64 + content);
+        let written = begun.and_then(|()| self.out.write_all(&blocks));
+        written.map_err(|error| self.new.failed(error))
     }
 
     fn file(&mut self, node: &Node) -> Result<(), PackError> {
@@ -158,14 +171,9 @@ impl<W: Write> Packing<'_, W> {
             return Err(PackError::Changed(path));
         }
         let Stamp { size, .. } = node.stamp;
-        let head = Head {
-            kind: EntryType::Regular,
-            path: &node.path,
-            link: b"",
-            stamp: &node.stamp,
-            size,
-        };
-        self.tar.begin(&head).map_err(|error| self.new.failed(error))?;
+        let head =
+            Head { kind: EntryKind::File, path: &node.path, link: b"", stamp: &node.stamp, size };
+        self.begin(&head)?;
         let mut left = size;
         loop {
             let got = file.read(&mut self.buffer).map_err(read)?;
@@ -176,7 +184,7 @@ impl<W: Write> Packing<'_, W> {
             if got == 0 {
                 break;
             }
-            let written = self.tar.content().write_all(&self.buffer[..got]);
+            let written = self.out.write_all(&self.buffer[..got]);
             written.map_err(|error| self.new.failed(error))?;
             self.bytes += got as u64;
             (self.progress)(self.bytes, self.tree.bytes);
@@ -184,7 +192,14 @@ impl<W: Write> Packing<'_, W> {
         if left > 0 || !is_same(&file.metadata().map_err(read)?) {
             return Err(PackError::Changed(path));
         }
-        self.tar.end(size).map_err(|error| self.new.failed(error))
+        let padding = tarball::padding(size);
+        self.out.write_all(padding).map_err(|error| self.new.failed(error))
+    }
+
+    fn finish(mut self) -> io::Result<(W, Members)> {
+        self.out.begin_entry(tarball::END.len() as u64)?;
+        self.out.write_all(tarball::END)?;
+        self.out.finish()
     }
 
     /// An archive is the tree of one moment only if nothing in it has changed since the walk.

@@ -10,14 +10,12 @@ use crate::blamed::Blamed;
 /// Why an archive was not unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// The archive can't be opened.
-    #[error("could not open {}", path.display())]
-    Open {
-        /// The archive.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The archive can't be read.
+    #[error("could not read the archive")]
+    Read(#[source] io::Error),
+    /// It was stopped before it was done.
+    #[error("unpacking was stopped")]
+    Stopped,
     /// It is no `.tgz`, or is cut short.
     #[error("the archive is damaged")]
     Corrupt(#[source] io::Error),
@@ -100,17 +98,24 @@ pub enum Refusal {
     Kind,
 }
 
+impl UnpackError {
+    /// Whether what was read is wrong, or what is said of it; and not what happened on this host.
+    pub(super) const fn is_of_the_archive(&self) -> bool {
+        !matches!(self, Self::Read(_) | Self::Write { .. } | Self::Stopped)
+    }
+}
+
 impl Blamed for UnpackError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Open { .. } | Self::Write { .. } => Blame::Host,
+            Self::Read(_) | Self::Write { .. } | Self::Stopped => Blame::Host,
             _ => Blame::Operator,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Open { .. } | Self::Write { .. } => None,
+            Self::Read(_) | Self::Write { .. } | Self::Stopped => None,
             _ => Some("create the torrent anew, on a seeder that you trust".to_owned()),
         }
     }

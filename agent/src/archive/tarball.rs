@@ -1,22 +1,13 @@
-//! Writes the tar format: POSIX headers, with GNU's entries for long names (which take any byte,
-//! a line feed too) and a PAX record for times that are not whole seconds.
+//! The tar format as it is written: POSIX headers, with GNU's entries for long names (which take
+//! any byte, a line feed too) and a PAX record for times that are not whole seconds.
 
-use std::io::{self, Write};
-
-use tar::{EntryType, Header};
-
+use super::header::{BLOCK, EntryKind, header};
 use super::stamp::{Mtime, Stamp};
-
-/// Writes entries to `out`.
-#[derive(Debug)]
-pub(super) struct TarWriter<W> {
-    out: W,
-}
 
 /// What stands before an entry's content.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
-    pub(super) kind: EntryType,
+    pub(super) kind: EntryKind,
     pub(super) path: &'a [u8],
     /// The target of a symlink or hard link.
     pub(super) link: &'a [u8],
@@ -25,75 +16,43 @@ pub(super) struct Head<'a> {
     pub(super) size: u64,
 }
 
-impl<W: Write> TarWriter<W> {
-    pub(super) fn new(out: W) -> Self {
-        Self { out }
-    }
-
-    /// Writes what stands before the content. The caller writes exactly the content's bytes to
-    /// [`TarWriter::content`] next, and then calls [`TarWriter::end`].
-    pub(super) fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
-        self.long_name(EntryType::GNULongLink, head.link)?;
-        self.long_name(EntryType::GNULongName, head.path)?;
-        let mtime = head.stamp.mtime;
+impl Head<'_> {
+    /// The blocks before the content.
+    pub(super) fn blocks(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(3 * BLOCK);
+        long_name(EntryKind::LongLink, self.link, &mut out);
+        long_name(EntryKind::LongName, self.path, &mut out);
+        let mtime = self.stamp.mtime;
         if mtime.nanos != 0 || mtime.seconds < 0 {
-            self.extension(EntryType::XHeader, &pax_mtime(mtime))?;
+            extension(EntryKind::Pax, &pax_mtime(mtime), &mut out);
         }
-        let mut header = Header::new_gnu();
-        header.set_entry_type(head.kind);
-        header.set_mode(head.stamp.mode & 0o7777);
-        header.set_uid(head.stamp.uid.into());
-        header.set_gid(head.stamp.gid.into());
-        header.set_size(head.size);
-        header.set_mtime(u64::try_from(mtime.seconds).unwrap_or(0));
-        let fields = header.as_old_mut();
-        copy_start(head.path, &mut fields.name);
-        copy_start(head.link, &mut fields.linkname);
-        header.set_cksum();
-        self.out.write_all(header.as_bytes())
+        out.extend(header(self.kind, self.path, self.link, self.stamp, self.size));
+        out
     }
+}
 
-    /// Where the content goes.
-    pub(super) fn content(&mut self) -> &mut W {
-        &mut self.out
-    }
+/// The zeros that fill the last block of a content.
+pub(super) fn padding(size: u64) -> &'static [u8] {
+    let over = usize::try_from(size % BLOCK as u64).unwrap_or(0);
+    if over > 0 { &END[..BLOCK - over] } else { &[] }
+}
 
-    /// Fills the last block of a content of `size` bytes.
-    pub(super) fn end(&mut self, size: u64) -> io::Result<()> {
-        let over = usize::try_from(size % BLOCK).unwrap_or(0);
-        if over > 0 { self.out.write_all(&ZEROS[over..]) } else { Ok(()) }
-    }
+/// The end of an archive: two blocks of zeros.
+pub(super) const END: &[u8] = &[0; 2 * BLOCK];
 
-    /// Writes the end of the archive: two blocks of zeros.
-    pub(super) fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&ZEROS)?;
-        self.out.write_all(&ZEROS)?;
-        Ok(self.out)
+fn long_name(kind: EntryKind, name: &[u8], out: &mut Vec<u8>) {
+    if name.len() > LONGEST_NAME {
+        extension(kind, &[name, b"\0"].concat(), out);
     }
+}
 
-    fn long_name(&mut self, kind: EntryType, name: &[u8]) -> io::Result<()> {
-        if name.len() <= LONGEST_NAME {
-            return Ok(());
-        }
-        let mut content = name.to_vec();
-        content.push(0);
-        self.extension(kind, &content)
-    }
-
-    fn extension(&mut self, kind: EntryType, content: &[u8]) -> io::Result<()> {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(0o644);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(0);
-        header.set_size(content.len() as u64);
-        copy_start(EXTENSION_NAME, &mut header.as_old_mut().name);
-        header.set_cksum();
-        self.out.write_all(header.as_bytes())?;
-        self.out.write_all(content)?;
-        self.end(content.len() as u64)
-    }
+fn extension(kind: EntryKind, content: &[u8], out: &mut Vec<u8>) {
+    let mtime = Mtime { seconds: 0, nanos: 0 };
+    let stamp = Stamp { dev: 0, ino: 0, links: 1, mode: 0o644, uid: 0, gid: 0, size: 0, mtime };
+    let size = content.len() as u64;
+    out.extend(header(kind, EXTENSION_NAME, b"", &stamp, size));
+    out.extend(content);
+    out.extend(padding(size));
 }
 
 /// "%d %s=%s\n", and the number counts its own digits too (POSIX pax).
@@ -106,13 +65,6 @@ fn pax_mtime(mtime: Mtime) -> Vec<u8> {
     format!("{length}{rest}").into_bytes()
 }
 
-fn copy_start(name: &[u8], field: &mut [u8]) {
-    let length = name.len().min(field.len());
-    field[..length].copy_from_slice(&name[..length]);
-}
-
-const BLOCK: u64 = 512;
-const ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
 /// A name fills its field without a zero at the end (POSIX ustar).
 const LONGEST_NAME: usize = 100;
 /// GNU tar's name for entries that belong to the next one.
@@ -127,5 +79,12 @@ mod tests {
         let record = pax_mtime(Mtime { seconds: 1, nanos: 5 });
         assert_eq!(record, b"21 mtime=1.000000005\n");
         assert_eq!(record.len(), 21);
+    }
+
+    #[test]
+    fn a_content_is_filled_up_to_whole_blocks() {
+        for (size, zeros) in [(0, 0), (1, 511), (511, 1), (512, 0), (513, 511)] {
+            assert_eq!(padding(size).len(), zeros);
+        }
     }
 }

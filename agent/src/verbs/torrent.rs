@@ -8,7 +8,7 @@ use murder_protocol::{Blame, Bytes, Failure, Tag};
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
 
 use super::Replies;
-use crate::archive::{Exclude, PackRequest, Packed, pack};
+use crate::archive::{Exclude, Level, PackRequest, Packed, pack};
 use crate::blamed::{Blamed as _, chain};
 use crate::home::{Home, expand};
 use crate::roles::load_torrent;
@@ -30,6 +30,7 @@ pub(super) fn create(
             let hint = "write glob patterns, such as exclude='*.o'";
             Failure::new(Blame::Operator, error.to_string()).hint(hint)
         })?,
+        level: Level::default(),
         archive: home.archive(tag, temp).map_err(|error| error.failure())?,
     };
     let torrent_path = home.torrent(tag, temp).map_err(|error| error.failure())?;
@@ -86,6 +87,7 @@ fn metainfo(tag: &Tag, packed: &Packed) -> Result<Vec<u8>, Failure> {
         about: packed.about,
         nonce,
         announce: None,
+        index: Some(packed.members.encode()),
     };
     Metainfo::build(&builder).map_err(|error| Failure::new(Blame::Bug, chain(&error)))
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use murder_agent::archive::{Exclude, PackRequest, pack};
+use murder_agent::archive::{Exclude, Level, PackRequest, pack};
 use murder_protocol::verbs::{
     Destination, PeerReply, PeerStart, RegisterReply, Role, RunOpen, RunReply, SeedReply,
     SeedStart, TorrentRegister, TrackerStart,
@@ -103,6 +103,7 @@ fn make(seeder: &Host, tag: &Tag, bytes: usize) -> Bytes {
     let request = PackRequest {
         source: files,
         kind: Kind::Tree,
+        level: Level::default(),
         exclude: Exclude::parse(&[]).unwrap(),
         archive: home.archive(tag, None).unwrap(),
     };
@@ -114,6 +115,7 @@ fn make(seeder: &Host, tag: &Tag, bytes: usize) -> Bytes {
         about: packed.about,
         nonce: [7; 16],
         announce: None,
+        index: Some(packed.members.encode()),
     });
     let torrent = torrent.unwrap();
     packed.publish().unwrap();

@@ -11,19 +11,19 @@ use murder_protocol::{Blame, Failure, HostOutcome, HostReport, Phase};
 use murder_swarm::metainfo::{About, Metainfo};
 use murder_swarm::torrent::Config;
 use murder_swarm::wire::PeerId;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::post::{EndSignals, Post, Standing};
 use super::prepare::{Names, Prepared};
-use super::stage::{Done, Named, Place, Stage, Verified};
+use super::stage::{Fated, Place, Placing, Stage, Verified};
 use super::terms::{Serves, Terms};
 use crate::blamed::Blamed as _;
 use crate::channel::{self, Channel, ChannelConfig, ChannelEvent, Have, Hello, Part};
-use crate::disk::{Archive, Verify};
+use crate::disk::Verify;
 use crate::engine::{Engine, Event, Listener, Options, Progress};
 use crate::log::Log;
-use crate::place::Placement;
+use crate::place::{Placed, Placement};
 
 /// A peer that has its job.
 pub(super) struct Life {
@@ -37,9 +37,10 @@ pub(super) struct Life {
     signals: EndSignals,
     stage: Stage,
     control: Arc<Verify>,
-    abandoned: Arc<Notify>,
-    /// The outcome of a peer that is to stop, unless the tree is in place before it can.
-    giving_up: Option<(Failure, Serves)>,
+    /// The tree on its way, from the first piece on.
+    placing: Option<Placing>,
+    /// It was told to stop in the moment in which the tree appears.
+    goes: Option<Serves>,
     /// What the engine will need.
     unused: Option<Unused>,
     /// What putting in place will need.
@@ -66,7 +67,6 @@ struct Target {
     names: Names,
     about: About,
     placement: Placement,
-    archive: Option<(Arc<Archive>, Named)>,
 }
 
 /// Whether a tracker ever let the peer in.
@@ -108,10 +108,10 @@ impl Life {
             signals,
             stage,
             control,
-            abandoned: Arc::default(),
-            giving_up: None,
+            placing: None,
+            goes: None,
             unused: Some(Unused { me, seed, listener }),
-            target: Some(Target { names, about, placement, archive: None }),
+            target: Some(Target { names, about, placement }),
             early: Vec::new(),
             engine: None,
             engine_events: None,
@@ -140,8 +140,8 @@ impl Life {
                 () = self.signals.recv() => self.told_to_go("stopped by the operator"),
                 Some(event) = self.channel_events.recv() => self.hear(event).await,
                 Some(event) = next(&mut self.engine_events) => self.note(event),
-                done = self.stage.done() => self.advance(done).await,
-                () = self.abandoned.notified() => self.gave_up(),
+                verified = self.stage.verified() => self.verified(verified).await,
+                placed = end(&mut self.placing) => self.placed(placed),
                 _ = tick.tick() => self.tick(),
             }
         }
@@ -155,6 +155,10 @@ impl Life {
         }
         let outcome = self.outcome.clone();
         self.post.show(&Standing { outcome: outcome.clone(), ..self.standing() });
+        if let Some(placing) = &mut self.placing {
+            // What it leaves when it takes longer is found and removed by the next run.
+            let _ = timeout(TIDYING, placing.end()).await;
+        }
         self.log().line("ended");
         self.channel.close().await;
         match outcome {
@@ -194,7 +198,7 @@ impl Life {
             self.terms.swarm_done();
         } else if self.welcomed == Welcomed::NotYet {
             let failure = Failure::new(Blame::Operator, format!("the tracker refused: {why}"));
-            self.end(HostOutcome::Failed(failure.hint("run peer again")), Serves::Nobody);
+            self.give_up(failure.hint("run peer again"), Serves::Nobody);
         }
     }
 
@@ -202,26 +206,36 @@ impl Life {
         match event {
             Event::WantPeers => self.channel.want_peers(),
             Event::Note(text) => self.log().line(text),
-            Event::Verified(_) => {}
-            Event::Complete => self.place(),
-            Event::Failed(error) => {
-                self.end(HostOutcome::Failed(error.failure()), Serves::Nobody);
+            Event::Verified(piece) => {
+                if let Some(placing) = &self.placing {
+                    placing.arrived(piece);
+                }
             }
+            Event::Complete => self.extract(),
+            Event::Failed(error) => self.give_up(error.failure(), Serves::Nobody),
         }
     }
 
-    async fn advance(&mut self, done: Done) {
-        match done {
-            Done::Verified(Ok(verified)) => self.download(verified).await,
-            Done::Placed(Ok(placed)) => {
+    async fn verified(&mut self, verified: Result<Verified, Failure>) {
+        match verified {
+            Ok(verified) => self.download(verified).await,
+            Err(failure) => self.end(HostOutcome::Failed(failure), Serves::Nobody),
+        }
+    }
+
+    fn placed(&mut self, placed: Result<Placed, Failure>) {
+        self.placing = None;
+        match placed {
+            Ok(placed) => {
                 if let Some(path) = placed.left_over {
                     self.log().line(format_args!("{} could not be removed", path.display()));
                 }
                 self.end(HostOutcome::Ok, Serves::Others);
+                if let Some(serves) = self.goes {
+                    self.terms.ended(serves, Instant::now());
+                }
             }
-            Done::Verified(Err(failure)) | Done::Placed(Err(failure)) => {
-                self.end(HostOutcome::Failed(failure), Serves::Nobody);
-            }
+            Err(failure) => self.end(HostOutcome::Failed(failure), Serves::Nobody),
         }
     }
 
@@ -236,7 +250,7 @@ impl Life {
         let (engine, events) = Engine::start(Options {
             metainfo: self.metainfo.clone(),
             archive: archive.clone(),
-            have,
+            have: have.clone(),
             me: unused.me,
             listener: unused.listener,
             config: Config::default(),
@@ -245,33 +259,24 @@ impl Life {
         engine.candidates(std::mem::take(&mut self.early)).await;
         self.engine = Some(engine);
         self.engine_events = Some(events);
-        if let Some(target) = &mut self.target {
-            target.archive = Some((archive, named));
+        if let Some(Target { names, about, placement }) = self.target.take() {
+            let (metainfo, keep_owner) =
+                (self.metainfo.clone(), self.request.destination.keep_owner);
+            let place = Place { archive, named, names, metainfo, about, placement, keep_owner };
+            self.placing = Some(Placing::start(place, have));
         }
         self.stage = Stage::Downloading;
         match full {
-            true => self.place(),
+            true => self.extract(),
             false => self.set_phase(),
         }
     }
 
-    fn place(&mut self) {
-        let Some(Target { names, about, placement, archive: Some((archive, named)) }) =
-            self.target.take()
-        else {
-            return;
-        };
-        self.stage = Stage::place(Place {
-            archive,
-            named,
-            names,
-            about,
-            placement,
-            keep_owner: self.request.destination.keep_owner,
-            control: self.control.clone(),
-            abandoned: self.abandoned.clone(),
-        });
-        self.set_phase();
+    fn extract(&mut self) {
+        if self.outcome.is_none() {
+            self.stage = Stage::Extracting;
+            self.set_phase();
+        }
     }
 
     fn told_to_go(&mut self, why: &str) {
@@ -286,18 +291,11 @@ impl Life {
         self.give_up(failure, Serves::Leaving);
     }
 
-    /// Ends in failure, but not while the tree may appear in the next moment.
+    /// Ends in failure, but not while the tree appears.
     fn give_up(&mut self, failure: Failure, serves: Serves) {
-        self.control.stop.store(true, Ordering::Relaxed);
-        match self.stage {
-            Stage::Placing(_) => self.giving_up = Some((failure, serves)),
-            _ => self.end(HostOutcome::Failed(failure), serves),
-        }
-    }
-
-    fn gave_up(&mut self) {
-        if let Some((failure, serves)) = self.giving_up.take() {
-            self.end(HostOutcome::Failed(failure), serves);
+        match self.placing.as_ref().map(Placing::stop) {
+            Some(Fated::Appears) => self.goes = Some(serves),
+            Some(Fated::Stopped) | None => self.end(HostOutcome::Failed(failure), serves),
         }
     }
 
@@ -330,7 +328,7 @@ impl Life {
         let now = Instant::now();
         self.terms.has(self.bytes(), now);
         if self.outcome.is_none()
-            && self.giving_up.is_none()
+            && self.goes.is_none()
             && let Some(failure) = self.terms.expired(self.total(), now)
         {
             self.give_up(failure, Serves::Nobody);
@@ -345,7 +343,7 @@ impl Life {
         let phase = match (&self.outcome, &self.stage, self.welcomed) {
             (Some(HostOutcome::Ok), ..) => Phase::Done,
             (Some(_), ..) => Phase::Failed,
-            (None, Stage::Placing(_), _) => Phase::Extracting,
+            (None, Stage::Extracting, _) => Phase::Extracting,
             (None, _, Welcomed::NotYet) => Phase::Starting,
             (None, Stage::Verifying(_), _) => Phase::Verifying,
             (None, ..) => Phase::Downloading,
@@ -395,7 +393,7 @@ impl Life {
     fn bytes(&self) -> u64 {
         match self.stage {
             Stage::Verifying(_) => self.control.good.load(Ordering::Relaxed),
-            Stage::Placing(_) => self.total(),
+            Stage::Extracting => self.total(),
             Stage::Over if self.outcome == Some(HostOutcome::Ok) => self.total(),
             Stage::Downloading | Stage::Over => self.progress.have,
         }
@@ -403,6 +401,13 @@ impl Life {
 
     fn total(&self) -> u64 {
         self.metainfo.lengths().total()
+    }
+}
+
+async fn end(placing: &mut Option<Placing>) -> Result<Placed, Failure> {
+    match placing {
+        Some(placing) => placing.end().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -415,6 +420,9 @@ async fn next(events: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Option<Eve
 
 /// How often numbers are looked at; the channel says them as often as the tracker wants them.
 const TICK: Duration = Duration::from_millis(200);
+
+/// How long one that goes waits until what it has unpacked in vain is removed.
+const TIDYING: Duration = Duration::from_secs(2);
 
 /// How often the status file is written while nothing but numbers changes.
 const SHOW: Duration = Duration::from_secs(5);

@@ -1,19 +1,17 @@
 //! The work of a peer that blocks: hashing what is there, and putting the tree in place.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use murder_protocol::Failure;
-use murder_swarm::PieceSet;
 use murder_swarm::metainfo::{About, Metainfo};
-use tokio::sync::Notify;
+use murder_swarm::{PieceIndex, PieceSet};
 use tokio::task::JoinHandle;
 
 use super::prepare::{Names, Source};
-use crate::archive::{Limits, unpack};
+use crate::archive::{Arrivals, Limits, Members, UnpackError, UnpackRequest, unpack};
 use crate::blamed::Blamed as _;
-use crate::disk::{Archive, Found, Holes, Verify, verify};
+use crate::disk::{Archive, DiskError, Found, Holes, Verify, verify};
 use crate::place::{Placed, Placement, Staging};
 
 /// What a peer is at.
@@ -21,19 +19,12 @@ use crate::place::{Placed, Placement, Staging};
 pub(super) enum Stage {
     /// It hashes what is on disk.
     Verifying(JoinHandle<Result<Verified, Failure>>),
-    /// The engine fetches what is missing.
+    /// The engine fetches what is missing, and what is there is unpacked meanwhile.
     Downloading,
-    /// It unpacks and commits.
-    Placing(JoinHandle<Result<Placed, Failure>>),
+    /// Every piece is there, and the rest is unpacked.
+    Extracting,
     /// It has its outcome.
     Over,
-}
-
-/// What one stage handed to the next.
-#[derive(Debug)]
-pub(super) enum Done {
-    Verified(Result<Verified, Failure>),
-    Placed(Result<Placed, Failure>),
 }
 
 /// The archive as far as it is there.
@@ -57,23 +48,21 @@ pub(super) struct Place {
     pub(super) archive: Arc<Archive>,
     pub(super) named: Named,
     pub(super) names: Names,
+    pub(super) metainfo: Arc<Metainfo>,
     pub(super) about: About,
     pub(super) placement: Placement,
     pub(super) keep_owner: bool,
-    pub(super) control: Arc<Verify>,
-    pub(super) abandoned: Arc<Notify>,
+}
+
+/// The tree on its way to its place, while the archive arrives.
+#[derive(Debug)]
+pub(super) struct Placing {
+    arrivals: Arc<Arrivals>,
+    fate: Arc<Fate>,
+    task: JoinHandle<Result<Placed, Failure>>,
 }
 
 impl Stage {
-    /// Waits for the end of the stage, if it ends by itself.
-    pub(super) async fn done(&mut self) -> Done {
-        match self {
-            Self::Verifying(task) => Done::Verified(finished(task.await)),
-            Self::Placing(task) => Done::Placed(finished(task.await)),
-            Self::Downloading | Self::Over => std::future::pending().await,
-        }
-    }
-
     /// Starts to hash what is there.
     pub(super) fn verify(
         source: Source,
@@ -85,9 +74,65 @@ impl Stage {
         Self::Verifying(tokio::task::spawn_blocking(work))
     }
 
-    /// Starts to put the tree in place.
-    pub(super) fn place(place: Place) -> Self {
-        Self::Placing(tokio::task::spawn_blocking(move || place.run()))
+    /// Waits for the end of the stage, if it ends by itself.
+    pub(super) async fn verified(&mut self) -> Result<Verified, Failure> {
+        match self {
+            Self::Verifying(task) => finished(task.await),
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Placing {
+    /// Starts to unpack the pieces that are there, and those that come.
+    pub(super) fn start(place: Place, have: PieceSet) -> Self {
+        let arrivals = Arc::new(Arrivals::new(place.archive.lengths(), have));
+        let fate = Arc::<Fate>::default();
+        let task = tokio::task::spawn_blocking({
+            let (arrivals, fate) = (Arc::clone(&arrivals), Arc::clone(&fate));
+            move || place.run(&arrivals, &fate)
+        });
+        Self { arrivals, fate, task }
+    }
+
+    /// The piece is verified and in the file.
+    pub(super) fn arrived(&self, piece: PieceIndex) {
+        self.arrivals.arrived(piece);
+    }
+
+    /// Sees to it that nothing appears at the destination, unless it does in this moment. What is
+    /// beside it is removed before [`Placing::end`] returns.
+    pub(super) fn stop(&self) -> Fated {
+        let fated = self.fate.decide(Fated::Stopped);
+        if fated == Fated::Stopped {
+            self.arrivals.stop();
+        }
+        fated
+    }
+
+    /// Waits for the tree to be in place, or for what speaks against it.
+    pub(super) async fn end(&mut self) -> Result<Placed, Failure> {
+        finished((&mut self.task).await)
+    }
+}
+
+/// What becomes of a tree, decided once.
+#[derive(Debug, Default)]
+struct Fate(Mutex<Option<Fated>>);
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fated {
+    /// It appears at its destination.
+    Appears,
+    /// It never does.
+    Stopped,
+}
+
+impl Fate {
+    /// Decides, unless it is decided; says what holds.
+    fn decide(&self, wish: Fated) -> Fated {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(wish)
     }
 }
 
@@ -132,52 +177,49 @@ fn check(
 }
 
 impl Place {
-    /// Syncs the archive while it is unpacked, and commits the tree when both are done.
-    fn run(self) -> Result<Placed, Failure> {
-        let source = match self.named {
-            Named::Finally => &self.names.archive,
-            Named::Partial => &self.names.partial,
-        };
+    /// Unpacks, syncs the archive as soon as it is whole, and commits the tree when both are done.
+    fn run(self, arrivals: &Arrivals, fate: &Fate) -> Result<Placed, Failure> {
         let staging = std::thread::scope(|scope| {
-            let syncing = scope.spawn(|| self.archive.sync());
-            let staging = self.unpack(source)?;
-            match syncing.join() {
-                Ok(synced) => synced.map_err(|error| error.failure())?,
-                Err(panic) => std::panic::resume_unwind(panic),
+            let syncing = scope.spawn(|| self.sync(arrivals));
+            let staging = self.unpack(arrivals);
+            if staging.is_err() {
+                arrivals.stop();
             }
+            let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let staging = staging?;
+            synced.map_err(|error| error.failure())?;
             Ok(staging)
         })?;
+        if fate.decide(Fated::Appears) == Fated::Stopped {
+            return Err(UnpackError::Stopped.failure());
+        }
         if self.named == Named::Partial {
             self.archive.rename(&self.names.archive).map_err(|error| error.failure())?;
         }
         self.placement.commit(staging).map_err(|error| error.failure())
     }
 
-    fn unpack(&self, source: &Path) -> Result<Staging, Failure> {
-        let staging = self.placement.stage().map_err(|error| error.failure())?;
-        let path = staging.path().to_owned();
-        let limits = Limits {
-            tree_bytes: self.about.tree_bytes,
-            entries: self.about.entries,
-            keep_owner: self.keep_owner,
-        };
-        let mut staging = Some(staging);
-        let mut progress = |_| self.give_up_if_told(&mut staging);
-        unpack(source, &path, limits, &mut progress).map_err(|error| error.failure())?;
-        Ok(staging.expect("whoever takes the staging folder does not come back"))
+    fn sync(&self, arrivals: &Arrivals) -> Result<(), DiskError> {
+        if arrivals.wait_for_all() { self.archive.sync() } else { Ok(()) }
     }
 
-    /// Once the peer is told to stop, nothing may appear at the destination any more and nothing
-    /// be left beside it. This thread has made what is there, so it removes it, and then waits
-    /// for the end of the process, which follows at once.
-    fn give_up_if_told(&self, staging: &mut Option<Staging>) {
-        if self.control.stop.load(Ordering::Relaxed) {
-            *staging = None;
-            self.abandoned.notify_one();
-            loop {
-                std::thread::park();
-            }
-        }
+    fn unpack(&self, arrivals: &Arrivals) -> Result<Staging, Failure> {
+        let staging = self.placement.stage().map_err(|error| error.failure())?;
+        let total = self.archive.lengths().total();
+        let members = self.metainfo.index().and_then(|index| Members::decode(index, total));
+        let request = UnpackRequest {
+            archive: self.archive.file(),
+            arrivals,
+            members: members.as_ref(),
+            staging: staging.path(),
+            limits: Limits {
+                tree_bytes: self.about.tree_bytes,
+                entries: self.about.entries,
+                keep_owner: self.keep_owner,
+            },
+        };
+        unpack(&request).map_err(|error| error.failure())?;
+        Ok(staging)
     }
 }
 
