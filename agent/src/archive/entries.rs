@@ -1,8 +1,10 @@
 //! Takes a tar archive apart, block by block, and adds its entries to a tree.
 
+use tar::{EntryType, Header};
+
 use super::attributes::Attributes;
 use super::content::Content;
-use super::header::{BLOCK, EntryKind, Header};
+use super::header::{self, BLOCK};
 use super::refusal::{Refusal, UnpackError};
 use super::stamp::Mtime;
 use super::tree::{Entry, MOST_PER_ENTRY, NewTree};
@@ -23,7 +25,7 @@ pub(super) struct Entries<'a> {
 enum State {
     Header,
     Extension {
-        kind: EntryKind,
+        kind: EntryType,
         size: usize,
         bytes: Vec<u8>,
     },
@@ -97,18 +99,18 @@ impl<'a> Entries<'a> {
             self.state = State::End;
             return Ok(());
         }
-        let header = Header::read(block).ok_or_else(|| corrupt("an entry's header is wrong"))?;
-        let size = header.size().ok_or_else(|| corrupt("an entry's size is wrong"))?;
-        match header.kind() {
-            kind @ (EntryKind::Pax
-            | EntryKind::PaxForAll
-            | EntryKind::LongName
-            | EntryKind::LongLink) => self.begin_extension(kind, size),
-            kind => self.entry(&header, kind, size),
+        let header = header::read(block).ok_or_else(|| corrupt("an entry's header is wrong"))?;
+        let size = header.size().map_err(|_| corrupt("an entry's size is wrong"))?;
+        match header.entry_type() {
+            kind @ (EntryType::XHeader
+            | EntryType::XGlobalHeader
+            | EntryType::GNULongName
+            | EntryType::GNULongLink) => self.begin_extension(kind, size),
+            kind => self.entry(header, kind, size),
         }
     }
 
-    fn begin_extension(&mut self, kind: EntryKind, size: u64) -> Result<(), UnpackError> {
+    fn begin_extension(&mut self, kind: EntryType, size: u64) -> Result<(), UnpackError> {
         let size = usize::try_from(size).ok().filter(|size| *size as u64 <= MOST_PER_ENTRY);
         // No name that a kernel takes is so long.
         let size = size.ok_or_else(|| self.tree.exceeded())?;
@@ -127,13 +129,13 @@ impl<'a> Entries<'a> {
         let (kind, mut bytes) = (*kind, std::mem::take(bytes));
         self.state = State::Header;
         match kind {
-            EntryKind::Pax => self.records(&bytes)?,
-            EntryKind::PaxForAll => {}
+            EntryType::XHeader => self.records(&bytes)?,
+            EntryType::XGlobalHeader => {}
             _ => {
                 while bytes.last() == Some(&0) {
                     bytes.pop();
                 }
-                let is_name = kind == EntryKind::LongName;
+                let is_name = kind == EntryType::GNULongName;
                 let place = if is_name { &mut self.before.name } else { &mut self.before.link };
                 *place = Some(bytes);
             }
@@ -162,29 +164,26 @@ impl<'a> Entries<'a> {
         Ok(())
     }
 
-    fn entry(
-        &mut self,
-        header: &Header<'_>,
-        kind: EntryKind,
-        size: u64,
-    ) -> Result<(), UnpackError> {
-        let wrong = || corrupt("an entry's header is wrong");
+    fn entry(&mut self, header: &Header, kind: EntryType, size: u64) -> Result<(), UnpackError> {
+        let wrong = |_| corrupt("an entry's header is wrong");
         let Before { name, link, mtime } = std::mem::take(&mut self.before);
-        let seconds = header.mtime().ok_or_else(wrong)?;
+        let seconds = header.mtime().map_err(wrong)?;
         let mtime = mtime.unwrap_or(Mtime { seconds: seconds.cast_signed(), nanos: 0 });
-        let owner = header.owner().filter(|_| self.tree.limits().keep_owner);
-        let attributes = Attributes::new(header.mode().ok_or_else(wrong)?, mtime, owner);
+        let owner = owner(header).filter(|_| self.tree.limits().keep_owner);
+        let attributes = Attributes::new(header.mode().map_err(wrong)?, mtime, owner);
         let order = self.order;
         self.order += 1;
         let entry = Entry {
             kind,
-            path: name.unwrap_or_else(|| header.name()),
-            link: link.unwrap_or_else(|| header.link().to_vec()),
+            path: name.unwrap_or_else(|| header.path_bytes().into_owned()),
+            link: link
+                .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
+                .unwrap_or_default(),
             size,
             attributes,
             order,
         };
-        if kind != EntryKind::File && size > 0 {
+        if !matches!(kind, EntryType::Regular | EntryType::Continuous) && size > 0 {
             return Err(entry.refused(Refusal::Kind));
         }
         if let Some(content) = self.tree.add(entry)? {
@@ -198,6 +197,10 @@ impl Before {
     const fn is_empty(&self) -> bool {
         self.name.is_none() && self.link.is_none() && self.mtime.is_none()
     }
+}
+
+fn owner(header: &Header) -> Option<(u32, u32)> {
+    Some((header.uid().ok()?.try_into().ok()?, header.gid().ok()?.try_into().ok()?))
 }
 
 pub(super) fn corrupt(why: &'static str) -> UnpackError {

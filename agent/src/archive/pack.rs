@@ -9,10 +9,10 @@ use murder_protocol::Blame;
 use murder_swarm::metainfo::{About, Kind};
 use murder_swarm::{Lengths, LengthsError};
 use rustix::fs::{FlockOperation, OFlags, flock};
+use tar::EntryType;
 
 use super::exclude::Exclude;
 use super::gzip::{GzipWriter, Level};
-use super::header::EntryKind;
 use super::members::{Members, member_length};
 use super::pieces::{PieceWriter, Pieces, piece_length};
 use super::stamp::Stamp;
@@ -130,10 +130,10 @@ impl<W: Write> Packing<'_, W> {
         (self.progress)(0, self.tree.bytes);
         for node in &self.tree.nodes {
             match &node.kind {
-                NodeKind::Directory => self.plain(node, EntryKind::Directory, b"")?,
-                NodeKind::Symlink(target) => self.plain(node, EntryKind::Symlink, target)?,
+                NodeKind::Directory => self.plain(node, EntryType::Directory, b"")?,
+                NodeKind::Symlink(target) => self.plain(node, EntryType::Symlink, target)?,
                 NodeKind::HardLink(first) => {
-                    self.plain(node, EntryKind::HardLink, &self.tree.nodes[*first].path)?;
+                    self.plain(node, EntryType::Link, &self.tree.nodes[*first].path)?;
                 }
                 NodeKind::File => self.file(node)?,
             }
@@ -142,10 +142,10 @@ impl<W: Write> Packing<'_, W> {
         Ok(())
     }
 
-    fn plain(&mut self, node: &Node, kind: EntryKind, link: &[u8]) -> Result<(), PackError> {
+    fn plain(&mut self, node: &Node, kind: EntryType, link: &[u8]) -> Result<(), PackError> {
         let path = match kind {
-            EntryKind::Directory if node.path.is_empty() => b"./".to_vec(),
-            EntryKind::Directory => [&node.path, b"/".as_slice()].concat(),
+            EntryType::Directory if node.path.is_empty() => b"./".to_vec(),
+            EntryType::Directory => [&node.path, b"/".as_slice()].concat(),
             _ => node.path.clone(),
         };
         self.begin(&Head { kind, path: &path, link, stamp: &node.stamp, size: 0 })
@@ -171,8 +171,13 @@ impl<W: Write> Packing<'_, W> {
             return Err(PackError::Changed(path));
         }
         let Stamp { size, .. } = node.stamp;
-        let head =
-            Head { kind: EntryKind::File, path: &node.path, link: b"", stamp: &node.stamp, size };
+        let head = Head {
+            kind: EntryType::Regular,
+            path: &node.path,
+            link: b"",
+            stamp: &node.stamp,
+            size,
+        };
         self.begin(&head)?;
         let mut left = size;
         loop {

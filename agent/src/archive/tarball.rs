@@ -1,13 +1,15 @@
 //! The tar format as it is written: POSIX headers, with GNU's entries for long names (which take
 //! any byte, a line feed too) and a PAX record for times that are not whole seconds.
 
-use super::header::{BLOCK, EntryKind, header};
+use tar::EntryType;
+
+use super::header::{BLOCK, header};
 use super::stamp::{Mtime, Stamp};
 
 /// What stands before an entry's content.
 #[derive(Debug)]
 pub(super) struct Head<'a> {
-    pub(super) kind: EntryKind,
+    pub(super) kind: EntryType,
     pub(super) path: &'a [u8],
     /// The target of a symlink or hard link.
     pub(super) link: &'a [u8],
@@ -20,11 +22,11 @@ impl Head<'_> {
     /// The blocks before the content.
     pub(super) fn blocks(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(3 * BLOCK);
-        long_name(EntryKind::LongLink, self.link, &mut out);
-        long_name(EntryKind::LongName, self.path, &mut out);
+        long_name(EntryType::GNULongLink, self.link, &mut out);
+        long_name(EntryType::GNULongName, self.path, &mut out);
         let mtime = self.stamp.mtime;
         if mtime.nanos != 0 || mtime.seconds < 0 {
-            extension(EntryKind::Pax, &pax_mtime(mtime), &mut out);
+            extension(EntryType::XHeader, &pax_mtime(mtime), &mut out);
         }
         out.extend(header(self.kind, self.path, self.link, self.stamp, self.size));
         out
@@ -40,13 +42,13 @@ pub(super) fn padding(size: u64) -> &'static [u8] {
 /// The end of an archive: two blocks of zeros.
 pub(super) const END: &[u8] = &[0; 2 * BLOCK];
 
-fn long_name(kind: EntryKind, name: &[u8], out: &mut Vec<u8>) {
+fn long_name(kind: EntryType, name: &[u8], out: &mut Vec<u8>) {
     if name.len() > LONGEST_NAME {
         extension(kind, &[name, b"\0"].concat(), out);
     }
 }
 
-fn extension(kind: EntryKind, content: &[u8], out: &mut Vec<u8>) {
+fn extension(kind: EntryType, content: &[u8], out: &mut Vec<u8>) {
     let mtime = Mtime { seconds: 0, nanos: 0 };
     let stamp = Stamp { dev: 0, ino: 0, links: 1, mode: 0o644, uid: 0, gid: 0, size: 0, mtime };
     let size = content.len() as u64;

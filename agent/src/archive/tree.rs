@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use tar::EntryType;
+
 use super::attributes::Attributes;
 use super::content::Content;
-use super::header::EntryKind;
 use super::refusal::{Refusal, UnpackError};
 
 /// What the torrent promises, and what the operator wants.
@@ -53,7 +54,7 @@ pub enum Reading {
 /// An entry, as the archive has it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) kind: EntryKind,
+    pub(super) kind: EntryType,
     pub(super) path: Vec<u8>,
     pub(super) link: Vec<u8>,
     pub(super) size: u64,
@@ -132,7 +133,7 @@ impl<'a> NewTree<'a> {
         let shown = entry.shown();
         add(&self.entries, 1, self.limits.entries).ok_or_else(|| self.exceeded())?;
         let path = relative(&entry.path).map_err(|why| shown.refused(why))?;
-        if entry.kind == EntryKind::Directory {
+        if entry.kind == EntryType::Directory {
             let mut folders = self.folders();
             let index = self.make_dirs(&mut folders, &path, &shown)?;
             folders.all[index].1 = Some(entry.attributes);
@@ -142,18 +143,18 @@ impl<'a> NewTree<'a> {
         self.make_dirs(&mut self.folders(), parent, &shown)?;
         let full = self.full(&path);
         match entry.kind {
-            EntryKind::File => return self.file(&entry, full, &shown),
-            EntryKind::Symlink => std::os::unix::fs::symlink(OsStr::from_bytes(&entry.link), &full)
+            EntryType::Regular | EntryType::Continuous => return self.file(&entry, full, &shown),
+            EntryType::Symlink => std::os::unix::fs::symlink(OsStr::from_bytes(&entry.link), &full)
                 .and_then(|()| entry.attributes.apply_to_link(&full))
                 .map_err(|error| shown.not_created(full, error))?,
-            EntryKind::HardLink => {
+            EntryType::Link => {
                 let target = relative(&entry.link);
                 let target = target.map_err(|_| shown.refused(Refusal::LinkOutside))?;
                 let link = HardLink { order: entry.order, path: full, target, shown };
                 self.links.lock().unwrap_or_else(PoisonError::into_inner).push(link);
             }
-            EntryKind::Character | EntryKind::Block => return Err(shown.refused(Refusal::Device)),
-            EntryKind::Pipe => return Err(shown.refused(Refusal::Pipe)),
+            EntryType::Char | EntryType::Block => return Err(shown.refused(Refusal::Device)),
+            EntryType::Fifo => return Err(shown.refused(Refusal::Pipe)),
             _ => return Err(shown.refused(Refusal::Kind)),
         }
         Ok(None)
