@@ -1,5 +1,6 @@
 //! Which pieces of an archive are here, for threads that unpack it while the others still come.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,8 @@ pub struct Arrivals {
 #[derive(Debug)]
 struct State {
     have: PieceSet,
+    /// Those that came since the beginning and were not told yet.
+    fresh: VecDeque<PieceIndex>,
     plan: Option<Plan>,
     is_stopped: bool,
 }
@@ -31,26 +34,33 @@ pub(super) struct Stopped;
 impl Arrivals {
     /// These pieces are here from the beginning.
     pub fn new(lengths: Lengths, have: PieceSet) -> Self {
-        let state = State { have, plan: None, is_stopped: false };
+        let state = State { have, fresh: VecDeque::new(), plan: None, is_stopped: false };
         Self { lengths, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// The piece is here now too.
     pub fn arrived(&self, piece: PieceIndex) {
         let mut state = self.state();
-        if state.have.insert(piece)
-            && let Some(plan) = &mut state.plan
-        {
-            plan.arrived(&range(&self.lengths, piece));
+        if state.have.insert(piece) {
+            state.fresh.push_back(piece);
+            if let Some(plan) = &mut state.plan {
+                plan.arrived(&range(&self.lengths, piece));
+            }
         }
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Waits until all are here; says no if that was stopped.
-    pub fn wait_for_all(&self) -> bool {
-        let is_whole = |state: &State| state.have.is_full();
-        self.wait(is_whole).is_ok()
+    /// Waits for the next piece that was not here at the beginning; there is none any more when
+    /// all are here, or when it was stopped.
+    pub fn next_piece(&self) -> Option<PieceIndex> {
+        let came = |state: &State| !state.fresh.is_empty() || state.have.is_full();
+        self.wait(came).ok()?.fresh.pop_front()
+    }
+
+    /// Whether all are here.
+    pub fn are_all_here(&self) -> bool {
+        self.state().have.is_full()
     }
 
     /// Ends those that wait, and lets the others end soon.
@@ -106,15 +116,15 @@ impl Arrivals {
 
     /// Waits for the piece.
     pub(super) fn wait_for(&self, piece: PieceIndex) -> Result<(), Stopped> {
-        self.wait(|state| state.have.contains(piece))
+        self.wait(|state| state.have.contains(piece)).map(drop)
     }
 
-    fn wait(&self, is_so: impl Fn(&State) -> bool) -> Result<(), Stopped> {
+    fn wait(&self, is_so: impl Fn(&State) -> bool) -> Result<MutexGuard<'_, State>, Stopped> {
         let mut state = self.state();
         while !state.is_stopped && !is_so(&state) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.is_stopped { Err(Stopped) } else { Ok(()) }
+        if state.is_stopped { Err(Stopped) } else { Ok(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -71,6 +71,15 @@ struct Parallel<'a> {
     /// Files that go on in other members than the one they began in, by that, and where in the
     /// file that one ended.
     begun: Mutex<HashMap<usize, (Arc<Whole>, u64)>>,
+    priority: Priority,
+}
+
+/// What the threads may take of a core that others want too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Priority {
+    Normal,
+    /// Fetching what is missing comes first.
+    Low,
 }
 
 /// Of one thread, used again for each member.
@@ -86,9 +95,10 @@ fn by_index(
     tree: &NewTree<'_>,
 ) -> Result<(), UnpackError> {
     let UnpackRequest { archive, arrivals, .. } = *request;
+    let priority = if arrivals.are_all_here() { Priority::Normal } else { Priority::Low };
     arrivals.plan(members);
     let begun = Mutex::default();
-    let parallel = Parallel { archive, arrivals, members, tree, begun };
+    let parallel = Parallel { archive, arrivals, members, tree, begun, priority };
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let results: Vec<_> = std::thread::scope(|scope| {
         let spawn = |_| {
@@ -110,6 +120,10 @@ fn by_index(
 
 impl Parallel<'_> {
     fn work(&self) -> Result<(), UnpackError> {
+        if self.priority == Priority::Low {
+            // On Linux it is the thread's alone (sched(7)). Refused, it is as before.
+            let _ = rustix::process::setpriority_process(None, NICE);
+        }
         let mut buffers = Buffers::default();
         while let Some(member) = self.arrivals.next_member() {
             match self.member(member, &mut buffers) {
@@ -282,4 +296,6 @@ fn empty(staging: &Path) -> Result<(), UnpackError> {
 
 /// More would mostly wait for the disk, and each takes the memory of two members.
 const MOST_THREADS: usize = 4;
+/// A third of what a thread of normal priority gets (sched(7)).
+const NICE: i32 = 5;
 const BUFFER: usize = 256 << 10;

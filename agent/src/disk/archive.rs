@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use murder_swarm::Lengths;
+use murder_swarm::{Lengths, PieceIndex};
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 
@@ -104,6 +104,15 @@ impl Archive {
         let len = std::num::NonZeroU64::new(len);
         // Advice is only advice: a file system that takes none reads when it has to.
         let _ = rustix::fs::fadvise(&self.file, offset, len, Advice::WillNeed);
+    }
+
+    /// Lets the kernel write a piece to disk that was filled just now. The advice is that nobody
+    /// will read it soon, which makes Linux begin to write; pages that are not written yet stay in
+    /// memory (posix_fadvise(2)).
+    pub fn start_sync(&self, piece: PieceIndex) {
+        let len = std::num::NonZeroU64::new(self.lengths.size(piece).into());
+        // A file system that takes no advice writes when it has to.
+        let _ = rustix::fs::fadvise(&self.file, self.lengths.offset(piece), len, Advice::DontNeed);
     }
 
     /// Waits until all that was written is safe on the disk.

@@ -199,8 +199,12 @@ impl Place {
         self.placement.commit(staging).map_err(|error| error.failure())
     }
 
+    /// Has each piece written as it comes, so that little is left when all are there.
     fn sync(&self, arrivals: &Arrivals) -> Result<(), DiskError> {
-        if arrivals.wait_for_all() { self.archive.sync() } else { Ok(()) }
+        while let Some(piece) = arrivals.next_piece() {
+            self.archive.start_sync(piece);
+        }
+        if arrivals.are_all_here() { self.archive.sync() } else { Ok(()) }
     }
 
     fn unpack(&self, arrivals: &Arrivals) -> Result<Staging, Failure> {
