@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use murder_protocol::verbs::{
-    Clean, Doctor, DoctorEvent, DoctorReply, Hello, Logs, NoEvent, PeerStop, SeedStop, Status,
-    TorrentCreate, TorrentRead, TrackerReply, TrackerStart, TrackerStop, Uninstall, Verb, Which,
+    Clean, Compression, Doctor, DoctorEvent, DoctorReply, Hello, Logs, NoEvent, PeerStop, SeedStop,
+    Status, TorrentCreate, TorrentRead, TrackerReply, TrackerStart, TrackerStop, Uninstall, Verb,
+    Which,
 };
 use murder_protocol::{Decoded, Failure, Frame, PROTOCOL, decode, encode_request};
 
@@ -120,6 +121,7 @@ fn create(agent: &Agent, source: &Path) -> TorrentCreate {
         files_path: source.to_str().unwrap().to_owned(),
         path_is_file: false,
         exclude: Vec::new(),
+        compression: Compression::Gzip(6),
         temp_path: Some(agent.dir.path().join("temp").to_str().unwrap().to_owned()),
     }
 }

@@ -88,6 +88,26 @@ pub const EXCLUDE: Key = Key {
     example: "\"*.log,tmp\"",
 };
 
+/// How the archive is compressed.
+pub const COMPRESSION: Key = Key {
+    name: "compression",
+    kind: Kind::Word(&["gzip", "none"]),
+    default: Default::Value("gzip"),
+    help: "none stores files as they are, which is the quickest where the network is faster than \
+           the seeder's gzip. The archive is a .tgz all the same. With gzip, what is compressed \
+           already is stored too.",
+    example: "none",
+};
+
+/// How hard to compress.
+pub const LEVEL: Key = Key {
+    name: "level",
+    kind: Kind::Word(&["1", "2", "3", "4", "5", "6", "7", "8", "9"]),
+    default: Default::Value("6"),
+    help: "How hard gzip tries. Level 1 takes less than half the time of 6.",
+    example: "1",
+};
+
 /// Where archives are kept.
 pub const TEMP_PATH: Key = Key {
     name: "temp_path",

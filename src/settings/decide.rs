@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use murder_protocol::Tag;
+use murder_protocol::verbs::Compression;
 
 use super::invocation::Invocation;
 use super::{
@@ -157,8 +158,19 @@ impl Keys<'_> {
                 Some(Value::List(globs)) => globs.clone(),
                 _ => Vec::new(),
             },
+            compression: self.compression(),
             temp_path: self.text("temp_path"),
         })
+    }
+
+    fn compression(&self) -> Compression {
+        match self.text(keys::COMPRESSION.name).as_deref() {
+            Some("none") => Compression::None,
+            _ => {
+                let level = self.text(keys::LEVEL.name).and_then(|level| level.parse().ok());
+                Compression::Gzip(level.unwrap_or(LEVEL))
+            }
+        }
     }
 
     fn peer(&self) -> Result<Peer, CliError> {
@@ -258,6 +270,9 @@ const INVENTORY: &str = "inventory.yaml";
 /// host's sshd begins to drop logins at a hundred that are not through yet.
 const FORKS: u16 = 32;
 
+/// That of gzip itself.
+const LEVEL: u8 = 6;
+
 /// Longer than any healthy distribution, shorter than a night.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -319,6 +334,20 @@ mod tests {
         let settings = decide("stop_seeding tag=v8", &variable).unwrap();
         let tag = "v8".parse().unwrap();
         assert_eq!(settings.task, Task::StopSeeding(Tagged { tag, temp_path: None }));
+    }
+
+    #[test]
+    fn an_archive_is_compressed_unless_the_operator_says_otherwise() {
+        let compression = |keys: &str| {
+            let line = format!("create_torrent tag=v1 files_path=/srv {keys}");
+            match decide(&line, &nothing).unwrap().task {
+                Task::CreateTorrent(create) => create.compression,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(compression(""), Compression::Gzip(6));
+        assert_eq!(compression("level=1"), Compression::Gzip(1));
+        assert_eq!(compression("compression=none"), Compression::None);
     }
 
     #[test]

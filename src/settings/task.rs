@@ -2,6 +2,7 @@
 //! host's own variable counts then (`default_destination_path` and so on).
 
 use murder_protocol::Tag;
+use murder_protocol::verbs::Compression;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,6 +164,8 @@ pub struct Create {
     pub do_not_download_torrent: bool,
     /// Globs of what is left out, beside `.git*`.
     pub exclude: Vec<String>,
+    /// How the archive is compressed.
+    pub compression: Compression,
     /// Where the seeder keeps archive and torrent.
     pub temp_path: Option<String>,
 }

@@ -61,6 +61,7 @@ async fn pack(context: Context, create: Create, host: Arc<Host>) -> Job<TorrentS
         files_path: files_path.ok_or_else(|| missing("files_path"))?.to_owned(),
         path_is_file: create.path_is_file,
         exclude: create.exclude.clone(),
+        compression: create.compression,
         temp_path: temp_path(&host, create.temp_path.as_deref()),
     };
     let connection = context.open(&host).await?;

@@ -116,8 +116,20 @@ pub struct TorrentCreate {
     pub path_is_file: bool,
     /// Glob patterns of what is left out, beside `.git*`.
     pub exclude: Vec<String>,
+    /// How the archive is compressed.
+    pub compression: Compression,
     /// Where archive and torrent go; without it the agent's own spool.
     pub temp_path: Option<String>,
+}
+
+/// How an archive is compressed. It is a `.tgz` in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// By gzip, at a level from 1 to 9.
+    Gzip(u8),
+    /// Not at all.
+    None,
 }
 
 /// How far packing is.

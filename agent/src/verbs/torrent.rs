@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use murder_protocol::verbs::{CreateEvent, TorrentCreate, TorrentRead, TorrentReply};
+use murder_protocol::verbs::{Compression, CreateEvent, TorrentCreate, TorrentRead, TorrentReply};
 use murder_protocol::{Blame, Bytes, Failure, Tag};
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
 
@@ -30,7 +30,10 @@ pub(super) fn create(
             let hint = "write glob patterns, such as exclude='*.o'";
             Failure::new(Blame::Operator, error.to_string()).hint(hint)
         })?,
-        level: Level::default(),
+        level: match request.compression {
+            Compression::Gzip(level) => Level::Deflate(level.clamp(1, 9).into()),
+            Compression::None => Level::Store,
+        },
         archive: home.archive(tag, temp).map_err(|error| error.failure())?,
     };
     let torrent_path = home.torrent(tag, temp).map_err(|error| error.failure())?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use murder_protocol::verbs::Compression;
 use murder_protocol::{Blame, Failure};
 
 use super::context::{Cast, Context, Place};
@@ -141,6 +142,7 @@ fn settings_of(settings: &Settings, site: &Site) -> Settings {
         path_is_file: false,
         do_not_download_torrent: true,
         exclude: Vec::new(),
+        compression: Compression::Gzip(6),
         temp_path: None,
     };
     let peer = Peer {
