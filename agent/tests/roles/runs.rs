@@ -32,6 +32,8 @@ fn a_peer_that_is_stopped_says_so_and_goes_on_later_from_where_it_was() {
     let run = fleet.open_without_seeder(&[&peer]);
     fleet.start(&run, &peer).unwrap();
     peer.until(Role::Peer, &fleet.tag, |status| status.phase == Some(Phase::Downloading));
+    // It unpacks beside the destination from the first piece on.
+    wait_for(|| peer.path("out").read_dir().ok()?.next()).unwrap().unwrap();
     let again = fleet.start(&run, &peer).unwrap();
     assert!(again.already_running);
     let mut elsewhere = fleet.job(&run, &peer);
@@ -53,6 +55,7 @@ fn a_peer_that_is_stopped_says_so_and_goes_on_later_from_where_it_was() {
          twice)"
     );
     assert!(peer.home().partial(&fleet.tag, None).unwrap().exists());
+    assert!(!peer.path("out").exists());
     fleet.seed().unwrap();
     let run = fleet.open(&[&peer]);
     fleet.start(&run, &peer).unwrap();
