@@ -1,65 +1,24 @@
 //! The executable, as the workstation uses it: a word, a line on stdin, marked lines on stdout.
 
+#[path = "support/installed.rs"]
+mod installed;
+
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use murder_protocol::verbs::{
     Clean, Compression, Doctor, DoctorEvent, DoctorReply, Hello, Logs, NoEvent, PeerStop, SeedStop,
-    Status, TorrentCreate, TorrentRead, TrackerReply, TrackerStart, TrackerStop, Uninstall, Verb,
-    Which,
+    Status, TorrentCreate, TorrentRead, TrackerReply, TrackerStart, TrackerStop, Uninstall, Which,
 };
-use murder_protocol::{Decoded, Failure, Frame, PROTOCOL, decode, encode_request};
+use murder_protocol::{Decoded, Frame, PROTOCOL, decode};
 
-/// An agent in a folder of its own.
-struct Agent {
-    dir: tempfile::TempDir,
-}
+use installed::{Installed, copy_executable};
 
-impl Agent {
-    fn install() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let agent = Self { dir };
-        std::fs::create_dir_all(agent.home().join("bin")).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_murder-agent"), agent.executable()).unwrap();
-        agent
-    }
-
-    fn home(&self) -> PathBuf {
-        self.dir.path().join("murder")
-    }
-
-    fn executable(&self) -> PathBuf {
-        self.home().join("bin/murder-agent-0")
-    }
-
-    fn call<V: Verb>(&self, request: &V) -> Result<V::Reply, Failure> {
-        let output = run(&self.executable(), V::NAME, &encode_request(request));
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        let last = stdout.lines().next_back().unwrap_or_default();
-        match decode::<V::Event, V::Reply>(last) {
-            Decoded::Frame(Frame::Reply(reply)) => {
-                assert!(output.status.success());
-                Ok(reply)
-            }
-            Decoded::Frame(Frame::Failed(failure)) => {
-                assert_eq!(output.status.code(), Some(1));
-                Err(failure)
-            }
-            _ => panic!("no answer in {stdout:?}"),
-        }
-    }
-}
-
-fn run(executable: &Path, word: &str, input: &str) -> Output {
-    let mut child = Command::new(executable)
-        .arg(word)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+/// What the executable makes of a word and these bytes.
+fn run(command: &mut Command, input: &str) -> Output {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     // It may end without reading anything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
@@ -67,7 +26,7 @@ fn run(executable: &Path, word: &str, input: &str) -> Output {
 
 #[test]
 fn hello_says_who_the_agent_is_and_makes_its_folder_private() {
-    let agent = Agent::install();
+    let agent = Installed::new();
     let reply = agent.call(&Hello {}).unwrap();
     assert_eq!(reply.protocol, PROTOCOL);
     assert_eq!(reply.version, env!("CARGO_PKG_VERSION"));
@@ -79,8 +38,8 @@ fn hello_says_who_the_agent_is_and_makes_its_folder_private() {
 
 #[test]
 fn an_unknown_verb_is_refused_in_a_frame() {
-    let agent = Agent::install();
-    let output = run(&agent.executable(), "teleport", "{\"protocol\":1,\"request\":{}}\n");
+    let agent = Installed::new();
+    let output = run(&mut agent.command("teleport"), "{\"protocol\":1,\"request\":{}}\n");
     assert_eq!(output.status.code(), Some(1));
     let stdout = String::from_utf8(output.stdout).unwrap();
     let Decoded::Frame(Frame::Failed(failure)) = decode::<NoEvent, ()>(&stdout) else {
@@ -97,8 +56,10 @@ fn an_unknown_verb_is_refused_in_a_frame() {
 fn an_agent_outside_a_bin_folder_touches_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("murder-agent");
-    std::fs::copy(env!("CARGO_BIN_EXE_murder-agent"), &path).unwrap();
-    let output = run(&path, "hello", "{\"protocol\":1,\"request\":{}}\n");
+    copy_executable(&path);
+    let mut command = Command::new(path);
+    command.arg("hello").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let output = run(&mut command, "{\"protocol\":1,\"request\":{}}\n");
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("the agent runs from its own bin folder only"), "{stdout}");
     assert_eq!(dir.path().read_dir().unwrap().count(), 1);
@@ -106,14 +67,14 @@ fn an_agent_outside_a_bin_folder_touches_nothing() {
 
 #[test]
 fn version_and_usage_are_for_people() {
-    let agent = Agent::install();
-    let output = run(&agent.executable(), "--version", "");
+    let agent = Installed::new();
+    let output = run(&mut agent.command("--version"), "");
     let version = format!("murder-agent {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
-    assert_eq!(run(&agent.executable(), "--help", "").status.code(), Some(2));
+    assert_eq!(run(&mut agent.command("--help"), "").status.code(), Some(2));
 }
 
-fn create(agent: &Agent, source: &Path) -> TorrentCreate {
+fn create(agent: &Installed, source: &Path) -> TorrentCreate {
     std::fs::create_dir_all(source).unwrap();
     std::fs::write(source.join("file"), vec![b'x'; 200_000]).unwrap();
     TorrentCreate {
@@ -122,20 +83,20 @@ fn create(agent: &Agent, source: &Path) -> TorrentCreate {
         path_is_file: false,
         exclude: Vec::new(),
         compression: Compression::Gzip(6),
-        temp_path: Some(agent.dir.path().join("temp").to_str().unwrap().to_owned()),
+        temp_path: Some(agent.path("temp").to_str().unwrap().to_owned()),
     }
 }
 
 #[test]
 fn a_torrent_is_made_read_again_and_cleaned_up() {
-    let agent = Agent::install();
-    let request = create(&agent, &agent.dir.path().join("source"));
+    let agent = Installed::new();
+    let request = create(&agent, &agent.path("source"));
     let made = agent.call(&request).unwrap();
     assert_eq!((made.summary.tree_bytes, made.summary.entries), (200_000, 2));
     let TorrentCreate { tag, temp_path, .. } = request;
     let read = TorrentRead { tag: tag.clone(), temp_path: temp_path.clone() };
     assert_eq!(agent.call(&read).unwrap().torrent, made.torrent);
-    let temp = agent.dir.path().join("temp");
+    let temp = agent.path("temp");
     std::fs::write(temp.join("other.tgz"), b"somebody else's").unwrap();
     let clean = Clean { which: Which::All, temp_path };
     let reply = agent.call(&clean).unwrap();
@@ -154,8 +115,8 @@ fn a_torrent_is_made_read_again_and_cleaned_up() {
 
 #[test]
 fn two_torrents_of_the_same_tree_differ_so_that_none_can_be_guessed() {
-    let agent = Agent::install();
-    let request = create(&agent, &agent.dir.path().join("source"));
+    let agent = Installed::new();
+    let request = create(&agent, &agent.path("source"));
     let [one, two] = [(); 2].map(|()| agent.call(&request).unwrap().summary);
     assert_eq!((one.archive_bytes, one.pieces), (two.archive_bytes, two.pieces));
     assert_ne!(one.info_hash, two.info_hash);
@@ -163,8 +124,8 @@ fn two_torrents_of_the_same_tree_differ_so_that_none_can_be_guessed() {
 
 #[test]
 fn a_request_that_can_not_be_packed_is_refused_and_says_how_to_go_on() {
-    let agent = Agent::install();
-    let good = create(&agent, &agent.dir.path().join("source"));
+    let agent = Installed::new();
+    let good = create(&agent, &agent.path("source"));
     let refusal = |request: &TorrentCreate| agent.call(request).unwrap_err().to_string();
     assert_eq!(
         refusal(&TorrentCreate { files_path: String::new(), ..good.clone() }),
@@ -183,7 +144,7 @@ fn a_request_that_can_not_be_packed_is_refused_and_says_how_to_go_on() {
 
 #[test]
 fn stopping_what_does_not_run_stops_nothing() {
-    let agent = Agent::install();
+    let agent = Installed::new();
     assert!(agent.call(&TrackerStop {}).unwrap().stopped.is_empty());
     assert!(agent.call(&SeedStop { which: Which::All }).unwrap().stopped.is_empty());
     let which = Which::Tag("v1".parse().unwrap());
@@ -191,7 +152,7 @@ fn stopping_what_does_not_run_stops_nothing() {
     assert!(agent.call(&Status { tag: None }).unwrap().roles.is_empty());
 }
 
-fn start_tracker(agent: &Agent) -> TrackerReply {
+fn start_tracker(agent: &Installed) -> TrackerReply {
     let announce_ip = Some(std::net::Ipv4Addr::LOCALHOST.into());
     agent.call(&TrackerStart { port: free_port(), announce_ip }).unwrap()
 }
@@ -207,7 +168,7 @@ fn is_running(pid: u32) -> bool {
 
 #[test]
 fn a_detached_tracker_is_seen_by_status_and_logs_and_is_stopped_by_its_lock() {
-    let agent = Agent::install();
+    let agent = Installed::new();
     let pid = start_tracker(&agent).pid;
     let roles = agent.call(&Status { tag: None }).unwrap().roles;
     assert_eq!(roles.iter().map(|role| role.pid).collect::<Vec<_>>(), [Some(pid)]);
@@ -220,16 +181,15 @@ fn a_detached_tracker_is_seen_by_status_and_logs_and_is_stopped_by_its_lock() {
 
 #[test]
 fn uninstall_ends_what_runs_and_leaves_other_peoples_files_only() {
-    let agent = Agent::install();
-    let temp = agent.dir.path().join("temp");
-    agent.call(&create(&agent, &agent.dir.path().join("source"))).unwrap();
+    let agent = Installed::new();
+    let temp = agent.path("temp");
+    agent.call(&create(&agent, &agent.path("source"))).unwrap();
     let pid = start_tracker(&agent).pid;
     std::fs::write(agent.home().join("bin/.new.7"), b"half an upload").unwrap();
     std::os::unix::fs::symlink("murder-agent-0", agent.home().join("bin/murder-agent")).unwrap();
     // A verb that waits for the end of its stdin.
     let request = Doctor { paths: vec![], listen: Some((0, 0)), dial: vec![], announce_ip: None };
-    let mut verb = start(&agent.executable(), Doctor::NAME);
-    verb.stdin.as_mut().unwrap().write_all(encode_request(&request).as_bytes()).unwrap();
+    let mut verb = agent.start(&request);
     read_line(&mut verb);
     let reply = agent.call(&Uninstall {}).unwrap();
     assert_eq!(reply.stopped, ["tracker"]);
@@ -242,7 +202,7 @@ fn uninstall_ends_what_runs_and_leaves_other_peoples_files_only() {
 
 #[test]
 fn uninstall_from_a_shared_folder_takes_its_own_files_only() {
-    let agent = Agent::install();
+    let agent = Installed::new();
     agent.call(&Hello {}).unwrap();
     std::fs::write(agent.home().join("notes"), b"mine").unwrap();
     std::fs::write(agent.home().join("bin/tool"), b"mine").unwrap();
@@ -251,10 +211,6 @@ fn uninstall_from_a_shared_folder_takes_its_own_files_only() {
         agent.home().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["bin", "notes"]);
-}
-
-fn start(executable: &Path, word: &str) -> std::process::Child {
-    Command::new(executable).arg(word).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 fn read_line(child: &mut std::process::Child) -> String {
@@ -270,7 +226,7 @@ fn read_line(child: &mut std::process::Child) -> String {
 
 #[test]
 fn doctor_listens_until_stdin_closes_and_dials() {
-    let agent = Agent::install();
+    let agent = Installed::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let open = listener.local_addr().unwrap();
     let request = Doctor {
@@ -279,8 +235,7 @@ fn doctor_listens_until_stdin_closes_and_dials() {
         dial: vec![open],
         announce_ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
     };
-    let mut child = start(&agent.executable(), Doctor::NAME);
-    child.stdin.as_mut().unwrap().write_all(encode_request(&request).as_bytes()).unwrap();
+    let mut child = agent.start(&request);
     let line = read_line(&mut child);
     let Decoded::Frame(Frame::Event(event)) = decode::<DoctorEvent, DoctorReply>(&line) else {
         panic!("{line:?}")

@@ -1,9 +1,8 @@
 //! One host: a folder with an agent in it, and a loopback address.
 
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,50 +10,34 @@ use murder_agent::home::Home;
 use murder_agent::lock;
 use murder_agent::status::StatusFile;
 use murder_protocol::verbs::{Reach, Role, RoleStatus, Verb};
-use murder_protocol::{Decoded, Failure, Frame, Tag, decode, encode_request};
-use tempfile::TempDir;
+use murder_protocol::{Failure, Tag};
+
+use crate::installed::Installed;
 
 /// One host. Whatever runs on it ends with it.
 pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) ip: IpAddr,
-    folder: TempDir,
+    agent: Installed,
 }
 
 impl Host {
     pub(crate) fn new(name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let host = Self { name: name.to_owned(), ip: free_ip(), folder };
-        std::fs::create_dir_all(host.root().join("bin")).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_murder-agent"), host.executable()).unwrap();
-        host
+        Self { name: name.to_owned(), ip: free_ip(), agent: Installed::new() }
     }
 
     /// What the workstation would do over SSH.
     pub(crate) fn call<V: Verb>(&self, request: &V) -> Result<V::Reply, Failure> {
-        let mut child = Command::new(self.executable())
-            .arg(V::NAME)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(encode_request(request).as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        match decode::<V::Event, V::Reply>(stdout.lines().last().unwrap_or_default()) {
-            Decoded::Frame(Frame::Reply(reply)) => Ok(reply),
-            Decoded::Frame(Frame::Failed(failure)) => Err(failure),
-            _ => panic!("{}: no answer in {stdout:?}", V::NAME),
-        }
+        self.agent.call(request)
     }
 
     pub(crate) fn home(&self) -> Home {
-        Home::open(&self.root()).unwrap()
+        Home::open(&self.agent.home()).unwrap()
     }
 
     /// A path on the host that nothing of ours uses.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.agent.path(name)
     }
 
     pub(crate) fn reach(&self, trackers: &[SocketAddr]) -> Reach {
@@ -92,14 +75,6 @@ impl Host {
 
     pub(crate) fn log(&self, role: Role, tag: &Tag) -> String {
         std::fs::read_to_string(self.home().role_log(role, Some(tag))).unwrap_or_default()
-    }
-
-    fn root(&self) -> PathBuf {
-        self.folder.path().join("murder")
-    }
-
-    fn executable(&self) -> PathBuf {
-        self.root().join("bin/murder-agent-0")
     }
 }
 

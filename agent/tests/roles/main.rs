@@ -3,5 +3,7 @@
 
 mod fleet;
 mod host;
+#[path = "../support/installed.rs"]
+mod installed;
 mod refusals;
 mod runs;

@@ -79,11 +79,7 @@ impl Fixture {
         key: &Secret,
         run: Option<&RunId>,
     ) -> Agent {
-        let hello = hello(number, part, key, run);
-        let host = hello.host.clone();
-        let address = SocketAddr::new(hello.announce_ip.unwrap(), hello.port);
-        let (channel, events) = connect(ChannelConfig { trackers: vec![self.address], hello });
-        Agent { channel, events, host, address }
+        Agent::connect(self.address, number, part, key, run)
     }
 
     /// Until each host of a run has an outcome.
@@ -159,6 +155,20 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    pub(crate) fn connect(
+        tracker: SocketAddr,
+        number: u16,
+        part: Part,
+        key: &Secret,
+        run: Option<&RunId>,
+    ) -> Self {
+        let hello = hello(number, part, key, run);
+        let host = hello.host.clone();
+        let address = SocketAddr::new(hello.announce_ip.unwrap(), hello.port);
+        let (channel, events) = connect(ChannelConfig { trackers: vec![tracker], hello });
+        Self { channel, events, host, address }
+    }
+
     /// The next event that the filter takes.
     pub(crate) async fn wait_for<T>(&mut self, filter: impl Fn(&ChannelEvent) -> Option<T>) -> T {
         let waiting = async {

@@ -3,6 +3,8 @@
 mod agents;
 mod foreign;
 mod harness;
+#[path = "../support/installed.rs"]
+mod installed;
 mod restart;
 mod runs;
 mod verbs;

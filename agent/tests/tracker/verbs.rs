@@ -2,64 +2,37 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
-use murder_agent::channel::{ChannelConfig, ChannelEvent, Part, connect};
+use murder_agent::channel::{ChannelEvent, Part};
 use murder_protocol::verbs::{
     RunList, RunOpen, RunReply, TorrentRegister, TrackerReply, TrackerStart, TrackerStop, Verb,
     Watch, WatchInput, WatchReply,
 };
 use murder_protocol::{
-    Decoded, Failure, FleetEvent, Frame, HostOutcome, Phase, RunId, Secret, decode, encode_request,
+    Decoded, Failure, FleetEvent, Frame, HostOutcome, Phase, RunId, Secret, decode,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Agent, hello, host, tag, torrent};
+use crate::harness::{Agent, host, tag, torrent};
+use crate::installed::Installed;
 
 /// A host with the agent on it. The tracker that it starts ends with it.
 struct Host {
-    dir: tempfile::TempDir,
+    agent: Installed,
     port: u16,
     tracker: Option<u32>,
 }
 
 impl Host {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
-        let host = Self { dir, port, tracker: None };
-        std::fs::create_dir_all(host.executable().parent().unwrap()).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_murder-agent"), host.executable()).unwrap();
-        host
-    }
-
-    fn executable(&self) -> PathBuf {
-        self.dir.path().join("murder/bin/murder-agent-0")
-    }
-
-    fn start<V: Verb>(&self, request: &V) -> Child {
-        let mut child = Command::new(self.executable())
-            .arg(V::NAME)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdin = child.stdin.as_mut().unwrap();
-        stdin.write_all(encode_request(request).as_bytes()).unwrap();
-        child
+        Self { agent: Installed::new(), port, tracker: None }
     }
 
     fn call<V: Verb>(&self, request: &V) -> Result<V::Reply, Failure> {
-        let output = self.start(request).wait_with_output().unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        let last = stdout.lines().next_back().unwrap_or_default();
-        match decode::<V::Event, V::Reply>(last) {
-            Decoded::Frame(Frame::Reply(reply)) => Ok(reply),
-            Decoded::Frame(Frame::Failed(failure)) => Err(failure),
-            _ => panic!("no answer in {stdout:?}"),
-        }
+        self.agent.call(request)
     }
 
     fn start_tracker(&mut self) -> Result<TrackerReply, Failure> {
@@ -84,12 +57,7 @@ impl Host {
     }
 
     fn agent(&self, number: u16, part: Part, key: &Secret, run: Option<&RunId>) -> Agent {
-        let hello = hello(number, part, key, run);
-        let address = SocketAddr::new(hello.announce_ip.unwrap(), hello.port);
-        let host = hello.host.clone();
-        let trackers = vec![SocketAddr::from(([127, 0, 0, 1], self.port))];
-        let (channel, events) = connect(ChannelConfig { trackers, hello });
-        Agent { channel, events, host, address }
+        Agent::connect(SocketAddr::from(([127, 0, 0, 1], self.port)), number, part, key, run)
     }
 }
 
@@ -109,7 +77,7 @@ struct Watching {
 
 impl Watching {
     fn begin(host: &Host, run: &RunId) -> Self {
-        let mut child = host.start(&Watch { run: run.clone() });
+        let mut child = host.agent.start(&Watch { run: run.clone() });
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
     }
@@ -167,7 +135,7 @@ async fn a_tracker_that_was_stopped_and_started_again_knows_its_torrents_and_see
     let mut seeder = tracker.agent(9, Part::Seeder, &key, None);
     seeder.connected().await;
     assert_eq!(tracker.call(&TrackerStop {}).unwrap().stopped, ["tracker"]);
-    assert!(!tracker.dir.path().join("murder/run/tracker.sock").exists());
+    assert!(!tracker.agent.home().join("run/tracker.sock").exists());
     assert!(!tracker.start_tracker().unwrap().already_running);
     seeder.connected().await;
     assert!(tracker.open(&[host(1)]).unwrap().seeder_present);
