@@ -13,11 +13,9 @@ use crate::harness::{Agent, Fixture, hello, host, info_hash};
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_is_let_in_and_told_of_the_others() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1)]).unwrap();
-    let mut peer = tracker.agent(1, Part::Peer, &run.key, Some(&run.run));
+    let mut peer = tracker.peer(1, &run);
     peer.connected().await;
     let seeders = ChannelEvent::Peers(vec![seeder.address]);
     peer.is_told(&seeders).await;
@@ -29,8 +27,7 @@ async fn an_agent_is_let_in_and_told_of_the_others() {
 async fn an_agent_that_does_not_belong_is_refused_and_told_why() {
     let tracker = Fixture::new();
     let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1)]).unwrap();
     tracker.register(2);
     let peer = || hello(1, Part::Peer, &run.key, Some(&run.run));
@@ -71,14 +68,12 @@ async fn refused(tracker: &Fixture, hello: Hello, why: String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_that_leaves_is_handed_to_nobody() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1), host(2)]).unwrap();
-    let mut first = tracker.agent(1, Part::Peer, &run.key, Some(&run.run));
+    let mut first = tracker.peer(1, &run);
     first.connected().await;
     first.channel.close().await;
-    let mut second = tracker.agent(2, Part::Peer, &run.key, Some(&run.run));
+    let mut second = tracker.peer(2, &run);
     let peers = second
         .wait_for(|event| match event {
             ChannelEvent::Peers(peers) => Some(peers.clone()),
@@ -91,11 +86,9 @@ async fn an_agent_that_leaves_is_handed_to_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_that_asks_again_hears_of_those_who_came_since() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1), host(2)]).unwrap();
-    let mut first = tracker.agent(1, Part::Peer, &run.key, Some(&run.run));
+    let mut first = tracker.peer(1, &run);
     first.is_told(&ChannelEvent::Peers(vec![seeder.address])).await;
     let (_, foreign) = tracker.get(&format!(
         "/announce?info_hash={}&peer_id=aaaaaaaaaaaaaaaaaaaa&port=1001&left=5&numwant=0",
@@ -109,9 +102,7 @@ async fn an_agent_that_asks_again_hears_of_those_who_came_since() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_that_breaks_the_rules_is_put_out() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1)]).unwrap();
     let hello = ToTracker::Hello(Box::new(hello(1, Part::Peer, &run.key, Some(&run.run))));
     let report = HostReport {

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use murder_agent::channel::{ChannelEvent, Part};
+use murder_agent::channel::ChannelEvent;
 use murder_swarm::tracker::http::{AnswerError, TrackerAnswer};
 use murder_swarm::wire::InfoHash;
 
@@ -46,13 +46,11 @@ fn plain_clients_meet_through_dictionaries() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_plain_client_and_an_agent_meet() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let seeder = tracker.seeded().await;
     let (_, body) = tracker.get(&announce(info_hash(1), "aaaaaaaaaaaaaaaaaaaa", 1001, ""));
     assert_eq!(TrackerAnswer::parse(&body).unwrap().peers, [seeder.address]);
     let run = tracker.open(&[host(1)]).unwrap();
-    let mut peer = tracker.agent(1, Part::Peer, &run.key, Some(&run.run));
+    let mut peer = tracker.peer(1, &run);
     let told = peer
         .wait_for(|event| match event {
             ChannelEvent::Peers(peers) => Some(peers.clone()),

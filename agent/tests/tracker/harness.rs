@@ -82,13 +82,22 @@ impl Fixture {
         Agent::connect(self.address, number, part, key, run)
     }
 
+    /// The agent of the run's host with this number.
+    pub(crate) fn peer(&self, number: u16, run: &RunReply) -> Agent {
+        self.agent(number, Part::Peer, &run.key, Some(&run.run))
+    }
+
+    /// The seeder of the first torrent, which the tracker knows and has let in.
+    pub(crate) async fn seeded(&self) -> Agent {
+        let key = self.register(1).key;
+        let mut seeder = self.agent(9999, Part::Seeder, &key, None);
+        seeder.connected().await;
+        seeder
+    }
+
     /// Until each host of a run has an outcome.
     pub(crate) fn wait_until_over(&self, run: &RunId) {
         assert!(Watching::begin(&self.home, run).end().reply.is_some());
-    }
-
-    pub(crate) fn seeder(&self, key: &Secret) -> Agent {
-        self.agent(9999, Part::Seeder, key, None)
     }
 
     /// The body of the answer to a GET request, and its status line.

@@ -1,6 +1,6 @@
 //! A tracker that is killed and started again in the middle of a run.
 
-use murder_agent::channel::{ChannelEvent, Part};
+use murder_agent::channel::ChannelEvent;
 use murder_protocol::verbs::WatchInput;
 use murder_protocol::{HostOutcome, Phase};
 
@@ -10,10 +10,9 @@ use crate::harness::{Fixture, Watching, host};
 async fn a_run_goes_on_where_the_killed_tracker_was() {
     let mut tracker = Fixture::new();
     let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let mut seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1), host(2)]).unwrap();
-    let mut agents = [1, 2].map(|n| tracker.agent(n, Part::Peer, &run.key, Some(&run.run)));
+    let mut agents = [1, 2].map(|n| tracker.peer(n, &run));
     for agent in &mut agents {
         agent.connected().await;
     }
@@ -37,13 +36,11 @@ async fn a_run_goes_on_where_the_killed_tracker_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_outcome_that_comes_while_the_tracker_is_away_is_told_to_the_next_one() {
     let mut tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &run.run);
     watching.say(&WatchInput::Accepted(host(1)));
-    let mut agent = tracker.agent(1, Part::Peer, &run.key, Some(&run.run));
+    let mut agent = tracker.peer(1, &run);
     agent.connected().await;
     tracker.kill();
     assert!(watching.end().reply.is_none());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use murder_agent::channel::{ChannelEvent, Part};
+use murder_agent::channel::ChannelEvent;
 use murder_agent::tracker::admin::AdminRequest;
 use murder_agent::tracker::ask::ask;
 use murder_agent::tracker::run::Leases;
@@ -43,15 +43,12 @@ fn bytes_that_are_no_torrent_are_not_registered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_agents_at_once_end_once_each_and_are_told_that_the_swarm_is_done() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let seeder = tracker.seeded().await;
     let hosts: Vec<_> = (0..200).map(host).collect();
     let run = tracker.open(&hosts).unwrap();
     assert!(run.seeder_present);
     let watching = Watching::begin(&tracker.home, &run.run);
-    let mut agents: Vec<_> =
-        (0..200).map(|n| tracker.agent(n, Part::Peer, &run.key, Some(&run.run))).collect();
+    let mut agents: Vec<_> = (0..200).map(|n| tracker.peer(n, &run)).collect();
     for agent in &mut agents {
         agent.connected().await;
         agent.report(Phase::Downloading, 50, None);
@@ -76,9 +73,7 @@ async fn two_hundred_agents_at_once_end_once_each_and_are_told_that_the_swarm_is
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_watch_hears_what_the_seeder_sent_since_the_run_began() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let seeder = tracker.seeded().await;
     let first = tracker.open(&[host(1)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &first.run);
     seeder.channel.uploaded(1_000);
@@ -92,9 +87,7 @@ async fn a_watch_hears_what_the_seeder_sent_since_the_run_began() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_that_the_workstation_gives_up_is_not_waited_for() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1), host(2)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &run.run);
     let unreachable = Failure::new(murder_protocol::Blame::Network, "no route to host");
@@ -103,7 +96,7 @@ async fn a_host_that_the_workstation_gives_up_is_not_waited_for() {
         outcome: HostOutcome::Failed(unreachable.clone()),
     });
     watching.say(&WatchInput::Accepted(host(2)));
-    let mut agent = tracker.agent(2, Part::Peer, &run.key, Some(&run.run));
+    let mut agent = tracker.peer(2, &run);
     agent.connected().await;
     agent.report(Phase::Done, 100, Some(HostOutcome::Ok));
     let reply = watching.end().reply.unwrap();
@@ -116,13 +109,11 @@ async fn hosts_that_never_come_or_fall_silent_end_with_their_leases() {
     let second = Duration::from_secs(1);
     let leases = Leases { hello: second, workstation: second, ..Leases::default() };
     let tracker = Fixture::with_leases(Leases { silence: second, ..leases });
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1), host(2)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &run.run);
     watching.say(&WatchInput::Accepted(host(1)));
-    let mut agent = tracker.agent(2, Part::Peer, &run.key, Some(&run.run));
+    let mut agent = tracker.peer(2, &run);
     agent.connected().await;
     agent.report(Phase::Downloading, 63, None);
     watching.until(|event| {
@@ -145,26 +136,22 @@ async fn hosts_that_never_come_or_fall_silent_end_with_their_leases() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_that_was_given_up_is_told_to_stop_when_it_comes() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let run = tracker.open(&[host(1), host(2)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &run.run);
     let outcome = HostOutcome::Skipped("interrupted".to_owned());
     watching.say(&WatchInput::Gone { host: host(1), outcome });
     watching.until(|event| event.reports.iter().any(|report| report.outcome.is_some()));
-    let mut agent = tracker.agent(1, Part::Peer, &run.key, Some(&run.run));
+    let mut agent = tracker.peer(1, &run);
     agent.is_told(&ChannelEvent::Stop).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_agent_of_an_earlier_run_counts_for_a_later_one_that_its_host_accepts() {
     let tracker = Fixture::new();
-    let key = tracker.register(1).key;
-    let mut seeder = tracker.seeder(&key);
-    seeder.connected().await;
+    let _seeder = tracker.seeded().await;
     let earlier = tracker.open(&[host(1)]).unwrap();
-    let mut agent = tracker.agent(1, Part::Peer, &earlier.key, Some(&earlier.run));
+    let mut agent = tracker.peer(1, &earlier);
     agent.connected().await;
     let later = tracker.open(&[host(1)]).unwrap();
     let mut watching = Watching::begin(&tracker.home, &later.run);
