@@ -138,7 +138,9 @@ impl Summary {
 
     /// Bytes a second on all hosts together.
     pub fn throughput(&self) -> f64 {
-        let seconds = self.elapsed.as_secs_f64();
+        // A run that was attached to took longer than it was looked at.
+        let longest = self.times.as_ref().map_or(Duration::ZERO, |times| times.max);
+        let seconds = self.elapsed.max(longest).as_secs_f64();
         if seconds > 0.0 { self.bytes as f64 / seconds } else { 0.0 }
     }
 }

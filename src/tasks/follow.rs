@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use murder_protocol::verbs::WatchReply;
-use murder_protocol::{Blame, Failure, HostReport, Phase};
+use murder_protocol::{Blame, Failure, FleetEvent, HostReport, Phase};
 use tokio::time::Instant;
 
 use super::watch::News;
@@ -14,6 +14,9 @@ use crate::report::{Event, Reporter};
 /// The hosts of a run on their way to exactly one outcome each.
 pub(super) struct Outcomes<'a> {
     reporter: &'a Reporter,
+    seeder: &'a str,
+    /// What a peer on the seeder's host has sent, which crosses the same uplink as the seeder's.
+    sent_beside: u64,
     waiting: BTreeMap<String, Stage>,
     results: Vec<HostResult>,
     began: Instant,
@@ -41,10 +44,21 @@ pub(super) enum More {
 }
 
 impl<'a> Outcomes<'a> {
-    /// Of these hosts.
-    pub(super) fn of(reporter: &'a Reporter, hosts: impl IntoIterator<Item = String>) -> Self {
+    /// Of these hosts, with the files from this one.
+    pub(super) fn of(
+        reporter: &'a Reporter,
+        seeder: &'a str,
+        hosts: impl IntoIterator<Item = String>,
+    ) -> Self {
         let waiting = hosts.into_iter().map(|host| (host, Stage::Unreached)).collect();
-        Self { reporter, waiting, results: Vec::new(), began: Instant::now() }
+        Self {
+            reporter,
+            seeder,
+            sent_beside: 0,
+            waiting,
+            results: Vec::new(),
+            began: Instant::now(),
+        }
     }
 
     /// The host's agent has taken the job.
@@ -98,16 +112,14 @@ impl<'a> Outcomes<'a> {
     /// Takes in what the tracker says.
     pub(super) fn take(&mut self, news: News) -> More {
         match news {
-            News::Event(event) => {
-                self.reporter.emit(Event::Fleet(event.clone()));
-                self.reports(event.reports);
-            }
+            News::Event(event) => self.event(event),
             News::Lost(failure) => {
                 let text = format!("{}; trying again", failure.message);
                 self.reporter.emit(Event::Warning(text));
             }
             News::Over(reply) => {
-                self.over(reply);
+                let WatchReply { reports, seeder_uploaded } = reply;
+                self.event(FleetEvent { reports, seeder_uploaded });
                 self.end_all(&no_word());
             }
             News::GaveUp(failure) => {
@@ -138,13 +150,12 @@ impl<'a> Outcomes<'a> {
         self.results
     }
 
-    fn over(&mut self, reply: WatchReply) {
-        let event = murder_protocol::FleetEvent {
-            reports: reply.reports.clone(),
-            seeder_uploaded: reply.seeder_uploaded,
-        };
-        self.reporter.emit(Event::Fleet(event));
-        self.reports(reply.reports);
+    fn event(&mut self, event: FleetEvent) {
+        let here = event.reports.iter().filter(|report| report.host == self.seeder);
+        self.sent_beside = here.map(|report| report.uploaded).fold(self.sent_beside, u64::max);
+        let seeder_uploaded = event.seeder_uploaded + self.sent_beside;
+        self.reporter.emit(Event::Fleet(FleetEvent { seeder_uploaded, ..event.clone() }));
+        self.reports(event.reports);
     }
 
     fn reports(&mut self, reports: Vec<HostReport>) {
@@ -184,7 +195,7 @@ const SAYS_HELLO: Duration = Duration::from_secs(45);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use murder_protocol::{FleetEvent, HostOutcome};
+    use murder_protocol::HostOutcome;
 
     fn report(host: &str, phase: Phase, outcome: Option<HostOutcome>) -> News {
         let report = HostReport {
@@ -208,7 +219,7 @@ mod tests {
     fn a_host_that_may_have_its_job_ends_as_it_tells_the_tracker() {
         let (reporter, _events) = Reporter::channel();
         let now = Instant::now();
-        let mut outcomes = Outcomes::of(&reporter, ["h1".to_owned()]);
+        let mut outcomes = Outcomes::of(&reporter, "s1", ["h1".to_owned()]);
         outcomes.unsure(now, "h1", lost());
         // The tracker tells of every host from the begin.
         assert_eq!(outcomes.take(report("h1", Phase::Connecting, None)), More::Yes);
@@ -223,7 +234,7 @@ mod tests {
     fn a_host_that_may_have_its_job_and_is_not_heard_of_failed_as_its_connection_did() {
         let (reporter, _events) = Reporter::channel();
         let now = Instant::now();
-        let mut outcomes = Outcomes::of(&reporter, ["h1".to_owned(), "h2".to_owned()]);
+        let mut outcomes = Outcomes::of(&reporter, "s1", ["h1".to_owned(), "h2".to_owned()]);
         outcomes.unsure(now, "h1", lost());
         assert_eq!(outcomes.unreached().collect::<Vec<_>>(), ["h2"]);
         assert_eq!(outcomes.end_doubtful(now + SAYS_HELLO / 2), []);
@@ -232,10 +243,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_peer_beside_the_seeder_sends_is_the_seeders_too() {
+        let (reporter, events) = Reporter::channel();
+        let mut outcomes = Outcomes::of(&reporter, "s1", ["s1".to_owned(), "h1".to_owned()]);
+        for (host, uploaded) in [("s1", 40), ("h1", 7)] {
+            let News::Event(mut event) = report(host, Phase::Downloading, None) else { panic!() };
+            event.seeder_uploaded = 100;
+            event.reports[0].uploaded = uploaded;
+            outcomes.take(News::Event(event));
+        }
+        let sent = events.try_iter().map(|event| match event {
+            Event::Fleet(fleet) => fleet.seeder_uploaded,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(sent.collect::<Vec<_>>(), [140, 140]);
+    }
+
+    #[test]
     fn what_the_tracker_said_before_the_connection_broke_counts() {
         let (reporter, _events) = Reporter::channel();
         let now = Instant::now();
-        let mut outcomes = Outcomes::of(&reporter, ["h1".to_owned()]);
+        let mut outcomes = Outcomes::of(&reporter, "s1", ["h1".to_owned()]);
         outcomes.take(report("h1", Phase::Downloading, None));
         outcomes.unsure(now, "h1", lost());
         assert_eq!(outcomes.end_doubtful(now + SAYS_HELLO), []);
