@@ -1,5 +1,7 @@
 //! Draws frames on a terminal with indicatif, and lets lines be written above them.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
@@ -59,10 +61,84 @@ impl<T: TermLike + Clone + 'static> Screen<T> {
 
 /// A bar that is nothing but its message, which it draws whenever it is set.
 fn bar(terminal: impl TermLike + 'static) -> ProgressBar {
-    let target = ProgressDrawTarget::term_like(Box::new(terminal));
+    let target = ProgressDrawTarget::term_like(Box::new(Short::new(terminal)));
     let style = ProgressStyle::with_template("{msg}").expect("the template is right");
     ProgressBar::with_draw_target(None, target).with_style(style)
 }
+
+/// A terminal whose lines end where their text does. indicatif fills them with blanks up to the
+/// margin, where the `^C` that a terminal shows takes a line of its own and shifts the frame, and
+/// where each line breaks once the terminal becomes narrower.
+#[derive(Debug)]
+struct Short<T> {
+    terminal: T,
+    /// The line is at its end, and the next one has not begun.
+    at_end: AtomicBool,
+}
+
+impl<T> Short<T> {
+    fn new(terminal: T) -> Self {
+        Self { terminal, at_end: AtomicBool::new(false) }
+    }
+
+    /// The cursor goes elsewhere.
+    fn away(&self) -> &T {
+        self.at_end.store(false, Ordering::Relaxed);
+        &self.terminal
+    }
+}
+
+impl<T: TermLike> TermLike for Short<T> {
+    fn width(&self) -> u16 {
+        self.terminal.width()
+    }
+
+    fn height(&self) -> u16 {
+        self.terminal.height()
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.away().move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.away().move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.away().move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.away().move_cursor_left(columns)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.away().write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        if text.bytes().all(|byte| byte == b' ') {
+            self.at_end.store(true, Ordering::Relaxed);
+            return self.terminal.write_str(ERASE_TO_MARGIN);
+        }
+        if self.at_end.swap(false, Ordering::Relaxed) {
+            self.terminal.write_line("")?;
+        }
+        self.terminal.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.away().clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.terminal.flush()
+    }
+}
+
+/// EL of ECMA-48, 8.3.41.
+const ERASE_TO_MARGIN: &str = "\x1b[K";
 
 /// Lines above a frame cost one draw and the next frame another, so these are ten draws a second
 /// at the most.
@@ -102,6 +178,20 @@ mod tests {
         assert_eq!(terminal.contents(), "said\nline 1");
         screen.clear();
         assert_eq!(terminal.contents(), "said");
+    }
+
+    #[test]
+    fn what_the_terminal_echoes_at_the_end_of_a_frame_goes_with_it() {
+        let terminal = InMemoryTerm::new(24, 20);
+        let mut screen = Screen::new(terminal.clone());
+        screen.draw(lines(3), Duration::ZERO, NOTHING);
+        terminal.write_str("^C").unwrap();
+        assert_eq!(terminal.contents(), "line 1\nline 2\nline 3^C");
+        let write = || terminal.write_line("interrupted").unwrap();
+        screen.draw(lines(2), Duration::from_secs(1), Some(write));
+        assert_eq!(terminal.contents(), "interrupted\nline 1\nline 2");
+        screen.clear();
+        assert_eq!(terminal.contents(), "interrupted");
     }
 
     #[test]

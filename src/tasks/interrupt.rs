@@ -25,6 +25,11 @@ impl Interrupt {
         Ok(Self { pressed })
     }
 
+    /// Whether it was pressed.
+    pub(super) fn is_pressed(&self) -> bool {
+        *self.pressed.borrow() > 0
+    }
+
     /// Returns once it was pressed, at once if it was pressed before.
     pub(super) async fn wait(&self) {
         self.wait_for(1).await;

@@ -154,6 +154,7 @@ async fn hand_over_and_follow(
     loop {
         tokio::select! {
             end = window.next(), if handing => match end {
+                Some(end) if is_cut_short(context, &end) => {}
                 Some(end) => handed(end, &watcher, outcomes),
                 None => handing = false,
             },
@@ -206,6 +207,11 @@ enum Handed {
     Over,
     /// The connection broke in this way when the agent had the request, and before it answered.
     Perhaps(Failure),
+}
+
+/// The terminal interrupts each ssh that still connects with us. That is no word of its host.
+fn is_cut_short(context: &Context, end: &Ended<Handed>) -> bool {
+    context.interrupt.is_pressed() && matches!(end.result.outcome, Outcome::Unreachable(_))
 }
 
 /// The tracker is to know of hosts that will not come, so that nobody waits for them.
