@@ -239,6 +239,16 @@ fn a_file_goes_where_cp_would_put_it() {
 }
 
 #[test]
+fn a_file_never_replaces_a_socket_or_the_like() {
+    let host = Host::new();
+    let _socket = std::os::unix::net::UnixListener::bind(host.path("srv/socket")).unwrap();
+    assert_eq!(
+        host.refusal("srv/socket", Kind::File),
+        "the destination /srv/socket is no regular file (choose another destination_path)"
+    );
+}
+
+#[test]
 fn a_file_never_replaces_a_directory_or_a_link() {
     let host = Host::new();
     fs::create_dir_all(host.path("srv/new/x")).unwrap();

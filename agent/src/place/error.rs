@@ -126,3 +126,16 @@ impl Blamed for PlaceError {
         Some(hint.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_not_root_can_give_nothing_away() {
+        assert_eq!(
+            PlaceError::NotRoot.failure().to_string(),
+            "keep_owner needs root on the host (leave keep_owner out, or log in as root)"
+        );
+    }
+}
