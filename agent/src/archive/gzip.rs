@@ -175,7 +175,13 @@ fn member(input: &[u8], level: Level) -> Vec<u8> {
 }
 
 fn gzip(input: &[u8], level: Compression) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(input.len() / 2), level);
+    // What is stored gets 5 bytes longer with each block of 64 KiB at the most (RFC 1951).
+    let room = if level == Compression::none() {
+        input.len() + input.len() / 1000
+    } else {
+        input.len() / 2
+    };
+    let mut encoder = GzEncoder::new(Vec::with_capacity(room + GZIP), level);
     encoder.write_all(input).and_then(|()| encoder.finish()).expect("memory takes every byte")
 }
 
@@ -197,6 +203,8 @@ fn lost_thread() -> io::Error {
 
 /// More would take memory for no use: one thread then hashes and writes what the others make.
 const MOST_THREADS: usize = 16;
+/// Header and trailer, rounded up.
+const GZIP: usize = 64;
 const SAMPLES: usize = 8;
 const SAMPLE: usize = 8 << 10;
 const INCOMPRESSIBLE_PERCENT: usize = 98;

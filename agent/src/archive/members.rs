@@ -124,7 +124,7 @@ pub(super) const fn member_length(tree_bytes: u64) -> u32 {
 
 const SHORTEST: u32 = 1 << 20;
 /// Each thread that unpacks holds a member inflated and as it is in the archive.
-const LONGEST: u32 = 4 << 20;
+const LONGEST: u32 = 2 << 20;
 const MOST: u64 = 64 << 10;
 /// For the headers of what does not get smaller.
 const ROOM: u32 = 4 << 10;
@@ -182,6 +182,6 @@ mod tests {
     fn only_very_large_trees_have_longer_members() {
         assert_eq!(member_length(64 << 30), 1 << 20);
         assert_eq!(member_length((64 << 30) + (1 << 20)), 2 << 20);
-        assert_eq!(member_length(1 << 50), 4 << 20);
+        assert_eq!(member_length(1 << 50), 2 << 20);
     }
 }

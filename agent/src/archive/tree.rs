@@ -91,8 +91,15 @@ struct Folders {
     /// Where in `all` the folders are. They are relative to the staging folder, which is the empty
     /// path.
     known: HashMap<Vec<u8>, usize>,
-    /// What folders get at the end, parents before children.
-    all: Vec<(PathBuf, Option<Attributes>)>,
+    /// Parents before children; the first is the staging folder.
+    all: Vec<Folder>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// What it gets at the end, and which entry says so: the last one counts.
+    attributes: Option<(u64, Attributes)>,
 }
 
 /// Made at the end, when all files are there.
@@ -113,7 +120,10 @@ impl<'a> NewTree<'a> {
             bytes: AtomicU64::new(0),
             entries: AtomicU64::new(0),
             inflated: AtomicU64::new(0),
-            folders: Mutex::new(Folders { known, all: vec![(staging.to_owned(), None)] }),
+            folders: Mutex::new(Folders {
+                known,
+                all: vec![Folder { path: staging.to_owned(), attributes: None }],
+            }),
             links: Mutex::new(Vec::new()),
         }
     }
@@ -136,7 +146,10 @@ impl<'a> NewTree<'a> {
         if entry.kind == EntryType::Directory {
             let mut folders = self.folders();
             let index = self.make_dirs(&mut folders, &path, &shown)?;
-            folders.all[index].1 = Some(entry.attributes);
+            let attributes = &mut folders.all[index].attributes;
+            if attributes.is_none_or(|(order, _)| order < entry.order) {
+                *attributes = Some((entry.order, entry.attributes));
+            }
             return Ok(None);
         }
         let Some(parent) = parent_of(&path) else { return Err(shown.refused(Refusal::NoName)) };
@@ -184,8 +197,11 @@ impl<'a> NewTree<'a> {
         let (bytes, entries) = (self.bytes.into_inner(), self.entries.into_inner());
         let done = Unpacked { bytes, entries, reading };
         done.check(&self.limits)?;
-        for (path, attributes) in folders.all.into_iter().rev() {
-            let Some(attributes) = attributes else { continue };
+        // The staging folder keeps its own if no entry is about it.
+        let unnamed = Some((0, Attributes::of_unnamed_dir()));
+        for (index, Folder { path, attributes }) in folders.all.into_iter().enumerate().rev() {
+            let attributes = if index == 0 { attributes } else { attributes.or(unnamed) };
+            let Some((_, attributes)) = attributes else { continue };
             attributes.apply(&path).map_err(|source| UnpackError::Write { path, source })?;
         }
         Ok(done)
@@ -213,7 +229,7 @@ impl<'a> NewTree<'a> {
             });
         }
         let index = folders.all.len();
-        folders.all.push((full, Some(Attributes::of_unnamed_dir())));
+        folders.all.push(Folder { path: full, attributes: None });
         folders.known.insert(path.to_vec(), index);
         Ok(index)
     }

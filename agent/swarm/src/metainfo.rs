@@ -304,7 +304,7 @@ fn integer(number: u64) -> Value<'static> {
 
 /// Beside the info dictionary, where other clients ignore what they do not know.
 const INDEX: &str = "murder index";
-/// That of an archive of 1 TiB.
+/// That of a tree of 512 GiB.
 const MAX_INDEX: usize = 1 << 20;
 /// BEP 27: "private=1".
 const PRIVATE: i64 = 1;

@@ -16,14 +16,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::post::{EndSignals, Post, Standing};
 use super::prepare::{Names, Prepared};
-use super::stage::{Fated, Place, Placing, Stage, Verified};
+use super::stage::{Fated, InPlace, Place, Placing, Stage, Verified};
 use super::terms::{Serves, Terms};
+use crate::archive::Reading;
 use crate::blamed::Blamed as _;
 use crate::channel::{self, Channel, ChannelConfig, ChannelEvent, Have, Hello, Part};
 use crate::disk::Verify;
 use crate::engine::{Engine, Event, Listener, Options, Progress};
 use crate::log::Log;
-use crate::place::{Placed, Placement};
+use crate::place::Placement;
 
 /// A peer that has its job.
 pub(super) struct Life {
@@ -223,10 +224,13 @@ impl Life {
         }
     }
 
-    fn placed(&mut self, placed: Result<Placed, Failure>) {
+    fn placed(&mut self, placed: Result<InPlace, Failure>) {
         self.placing = None;
         match placed {
-            Ok(placed) => {
+            Ok(InPlace { placed, reading }) => {
+                if reading == Reading::InOrder {
+                    self.log().line("unpacked in order: no index of the torrent fits the archive");
+                }
                 if let Some(path) = placed.left_over {
                     self.log().line(format_args!("{} could not be removed", path.display()));
                 }
@@ -404,7 +408,7 @@ impl Life {
     }
 }
 
-async fn end(placing: &mut Option<Placing>) -> Result<Placed, Failure> {
+async fn end(placing: &mut Option<Placing>) -> Result<InPlace, Failure> {
     match placing {
         Some(placing) => placing.end().await,
         None => std::future::pending().await,
@@ -422,7 +426,7 @@ async fn next(events: &mut Option<mpsc::UnboundedReceiver<Event>>) -> Option<Eve
 const TICK: Duration = Duration::from_millis(200);
 
 /// How long one that goes waits until what it has unpacked in vain is removed.
-const TIDYING: Duration = Duration::from_secs(2);
+const TIDYING: Duration = Duration::from_secs(5);
 
 /// How often the status file is written while nothing but numbers changes.
 const SHOW: Duration = Duration::from_secs(5);

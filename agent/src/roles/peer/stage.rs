@@ -9,7 +9,7 @@ use murder_swarm::{PieceIndex, PieceSet};
 use tokio::task::JoinHandle;
 
 use super::prepare::{Names, Source};
-use crate::archive::{Arrivals, Limits, Members, UnpackError, UnpackRequest, unpack};
+use crate::archive::{Arrivals, Limits, Members, Reading, UnpackError, UnpackRequest, unpack};
 use crate::blamed::Blamed as _;
 use crate::disk::{Archive, DiskError, Found, Holes, Verify, verify};
 use crate::place::{Placed, Placement, Staging};
@@ -54,12 +54,19 @@ pub(super) struct Place {
     pub(super) keep_owner: bool,
 }
 
+/// A tree that is in its place.
+#[derive(Debug)]
+pub(super) struct InPlace {
+    pub(super) placed: Placed,
+    pub(super) reading: Reading,
+}
+
 /// The tree on its way to its place, while the archive arrives.
 #[derive(Debug)]
 pub(super) struct Placing {
     arrivals: Arc<Arrivals>,
     fate: Arc<Fate>,
-    task: JoinHandle<Result<Placed, Failure>>,
+    task: JoinHandle<Result<InPlace, Failure>>,
 }
 
 impl Stage {
@@ -111,7 +118,7 @@ impl Placing {
     }
 
     /// Waits for the tree to be in place, or for what speaks against it.
-    pub(super) async fn end(&mut self) -> Result<Placed, Failure> {
+    pub(super) async fn end(&mut self) -> Result<InPlace, Failure> {
         finished((&mut self.task).await)
     }
 }
@@ -178,17 +185,17 @@ fn check(
 
 impl Place {
     /// Unpacks, syncs the archive as soon as it is whole, and commits the tree when both are done.
-    fn run(self, arrivals: &Arrivals, fate: &Fate) -> Result<Placed, Failure> {
-        let staging = std::thread::scope(|scope| {
+    fn run(self, arrivals: &Arrivals, fate: &Fate) -> Result<InPlace, Failure> {
+        let (staging, reading) = std::thread::scope(|scope| {
             let syncing = scope.spawn(|| self.sync(arrivals));
-            let staging = self.unpack(arrivals);
-            if staging.is_err() {
+            let unpacked = self.unpack(arrivals);
+            if unpacked.is_err() {
                 arrivals.stop();
             }
             let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let staging = staging?;
+            let unpacked = unpacked?;
             synced.map_err(|error| error.failure())?;
-            Ok(staging)
+            Ok(unpacked)
         })?;
         if fate.decide(Fated::Appears) == Fated::Stopped {
             return Err(UnpackError::Stopped.failure());
@@ -196,7 +203,8 @@ impl Place {
         if self.named == Named::Partial {
             self.archive.rename(&self.names.archive).map_err(|error| error.failure())?;
         }
-        self.placement.commit(staging).map_err(|error| error.failure())
+        let placed = self.placement.commit(staging).map_err(|error| error.failure())?;
+        Ok(InPlace { placed, reading })
     }
 
     /// Has each piece written as it comes, so that little is left when all are there.
@@ -207,7 +215,7 @@ impl Place {
         if arrivals.are_all_here() { self.archive.sync() } else { Ok(()) }
     }
 
-    fn unpack(&self, arrivals: &Arrivals) -> Result<Staging, Failure> {
+    fn unpack(&self, arrivals: &Arrivals) -> Result<(Staging, Reading), Failure> {
         let staging = self.placement.stage().map_err(|error| error.failure())?;
         let total = self.archive.lengths().total();
         let members = self.metainfo.index().and_then(|index| Members::decode(index, total));
@@ -222,8 +230,8 @@ impl Place {
                 keep_owner: self.keep_owner,
             },
         };
-        unpack(&request).map_err(|error| error.failure())?;
-        Ok(staging)
+        let unpacked = unpack(&request).map_err(|error| error.failure())?;
+        Ok((staging, unpacked.reading))
     }
 }
 
