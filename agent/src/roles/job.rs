@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use murder_protocol::Tag;
 use murder_protocol::verbs::Role;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::home::Home;
 use crate::status::write_private;
@@ -30,12 +29,8 @@ impl JobFile {
 
     /// Whether the role does this.
     pub(crate) fn is(&self, job: &impl Serialize) -> bool {
-        let wanted = serde_json::to_value(job).ok();
-        wanted.is_some() && self.read() == wanted
-    }
-
-    fn read(&self) -> Option<Value> {
-        serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()
+        let wanted = serde_json::to_vec(job).ok();
+        wanted.is_some() && std::fs::read(&self.path).ok() == wanted
     }
 }
 
