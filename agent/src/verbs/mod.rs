@@ -3,9 +3,9 @@
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::process::ExitCode;
 
-use murder_protocol::verbs::{self, Verb};
+use murder_protocol::verbs::{self, NoEvent, Verb};
 use murder_protocol::{Blame, Failure, Frame, PROTOCOL, Request, encode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::blamed::Blamed as _;
 use crate::home::Home;
@@ -49,7 +49,7 @@ pub fn run(name: &str) -> ExitCode {
         v::Uninstall::NAME => answer(uninstall::run),
         other => {
             let text = format!("this agent does not know the verb {other:?}");
-            fail::<v::Hello>(Failure::new(Blame::Operator, text).hint(UPDATE))
+            fail(Failure::new(Blame::Operator, text).hint(UPDATE))
         }
     }
 }
@@ -63,7 +63,7 @@ pub struct Replies<V> {
 impl<V: Verb> Replies<V> {
     /// Says that something happened. An error means that nobody listens any more.
     pub fn event(&mut self, event: V::Event) -> io::Result<()> {
-        write(&Frame::<V::Event, V::Reply>::Event(event))
+        write(&encode(&Frame::<V::Event, V::Reply>::Event(event)))
     }
 
     /// Returns when the workstation has closed its end of stdin.
@@ -80,56 +80,66 @@ fn answer<V: Verb>(
 ) -> ExitCode {
     let mut replies = Replies { verb: std::marker::PhantomData };
     let result = read_request()
-        .and_then(|request| {
-            let home = Home::of_executable().map_err(|error| error.failure())?;
-            Ok((request, home))
-        })
-        .and_then(|(request, home)| carry_out(request, &home, &mut replies));
+        .and_then(|line| parse(&line))
+        .and_then(|request| carry_out(request, &home()?, &mut replies));
     match result {
-        Ok(reply) => match write(&Frame::<V::Event, V::Reply>::Reply(reply)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
-        Err(failure) => fail::<V>(failure),
+        Ok(reply) => {
+            let written = write(&encode(&Frame::<V::Event, V::Reply>::Reply(reply)));
+            if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(failure) => fail(failure),
     }
 }
 
-fn fail<V: Verb>(failure: Failure) -> ExitCode {
+// What follows is not repeated for each verb, which the agent's size shows.
+
+fn fail(failure: Failure) -> ExitCode {
     // If nobody listens there is nobody to tell that.
-    let _ = write(&Frame::<V::Event, V::Reply>::Failed(failure));
+    let _ = write(&encode(&Frame::<NoEvent, ()>::Failed(failure)));
     ExitCode::FAILURE
 }
 
-fn write<E: serde::Serialize, R: serde::Serialize>(frame: &Frame<E, R>) -> io::Result<()> {
+fn write(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(encode(frame).as_bytes())?;
+    stdout.write_all(line.as_bytes())?;
     stdout.flush()
 }
 
-fn read_request<V: DeserializeOwned>() -> Result<V, Failure> {
+fn home() -> Result<Home, Failure> {
+    Home::of_executable().map_err(|error| error.failure())
+}
+
+/// Looks at the protocol's number first, because the rest of another one may look like anything.
+fn read_request() -> Result<String, Failure> {
     let mut line = String::new();
     io::stdin().lock().take(LONGEST_REQUEST).read_line(&mut line).map_err(|error| {
         Failure::new(Blame::Network, format!("could not read the request: {error}"))
     })?;
-    parse_request(&line)
+    check_protocol(&line)?;
+    Ok(line)
 }
 
-/// Looks at the protocol's number first, because the rest of another one may look like anything.
-fn parse_request<V: DeserializeOwned>(line: &str) -> Result<V, Failure> {
+fn check_protocol(line: &str) -> Result<(), Failure> {
     if line.is_empty() {
         return Err(Failure::new(Blame::Network, "stdin was closed before a request came"));
     }
-    let unreadable =
-        |error| Failure::new(Blame::Bug, format!("the request is unreadable: {error}"));
-    let request: Request<serde_json::Value> = serde_json::from_str(line).map_err(unreadable)?;
-    if request.protocol != PROTOCOL {
-        let theirs = request.protocol;
-        let text = format!(
-            "the workstation speaks protocol {theirs}, and the agent on this host {PROTOCOL}"
-        );
-        return Err(Failure::new(Blame::Operator, text).hint(UPDATE));
+    let Request::<IgnoredAny> { protocol, .. } = serde_json::from_str(line).map_err(unreadable)?;
+    if protocol == PROTOCOL {
+        return Ok(());
     }
-    serde_json::from_value(request.request).map_err(unreadable)
+    let text = format!(
+        "the workstation speaks protocol {protocol}, and the agent on this host {PROTOCOL}"
+    );
+    Err(Failure::new(Blame::Operator, text).hint(UPDATE))
+}
+
+fn parse<V: DeserializeOwned>(line: &str) -> Result<V, Failure> {
+    let request: Request<V> = serde_json::from_str(line).map_err(unreadable)?;
+    Ok(request.request)
+}
+
+fn unreadable(error: serde_json::Error) -> Failure {
+    Failure::new(Blame::Bug, format!("the request is unreadable: {error}"))
 }
 
 const UPDATE: &str = "run the task distribute_files, which brings the agent up to date";
@@ -141,7 +151,8 @@ mod tests {
     use super::*;
 
     fn refusal(line: &str) -> String {
-        parse_request::<verbs::TorrentRead>(line).unwrap_err().to_string()
+        let refused = check_protocol(line).and_then(|()| parse::<verbs::TorrentRead>(line));
+        refused.unwrap_err().to_string()
     }
 
     #[test]
@@ -159,12 +170,12 @@ mod tests {
         assert_eq!(refusal("hi"), "the request is unreadable: expected value at line 1 column 1");
         assert_eq!(
             refusal("{\"protocol\":1,\"request\":{}}"),
-            "the request is unreadable: missing field `tag`"
+            "the request is unreadable: missing field `tag` at line 1 column 26"
         );
         assert_eq!(
             refusal("{\"protocol\":1,\"request\":{\"tag\":\"../x\",\"temp_path\":null}}"),
             "the request is unreadable: the tag \"../x\" has '.' where it can't be: letters and \
-             digits, and after the first also . _ -"
+             digits, and after the first also . _ - at line 1 column 37"
         );
     }
 }
