@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::result::{HostResult, Outcome};
 use crate::inventory::Host;
-use crate::ssh::{CallError, Unreachable};
+use crate::ssh::{CallError, Unanswered, Unreachable};
 
 /// What a job that worked says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,15 @@ impl From<CallError> for Outcome {
 impl From<Unreachable> for Outcome {
     fn from(error: Unreachable) -> Self {
         Self::Unreachable(error.failure())
+    }
+}
+
+impl From<Unanswered> for Outcome {
+    fn from(error: Unanswered) -> Self {
+        match error {
+            Unanswered::Unreachable(error) => error.into(),
+            Unanswered::Call(error) => error.into(),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use super::error::CallError;
 /// A verb that is running. Dropping it closes the agent's stdin, which ends verbs that wait.
 pub struct Stream<V: Verb> {
     child: Option<Child>,
+    /// The agent whose last word was read.
+    over: Option<Child>,
     path: String,
     /// A line that is not whole yet: what was read stays here if a read is cancelled.
     line: Vec<u8>,
@@ -33,7 +35,14 @@ impl<V: Verb> Stream<V> {
     /// Sends the request to an agent that was just started; `path` is for messages.
     pub(super) async fn of(mut child: Child, path: String, request: &V) -> Self {
         child.send(encode_request(request).as_bytes()).await;
-        Self { child: Some(child), path, line: Vec::new(), noise: String::new(), verb: PhantomData }
+        Self {
+            child: Some(child),
+            over: None,
+            path,
+            line: Vec::new(),
+            noise: String::new(),
+            verb: PhantomData,
+        }
     }
 
     /// The next step. Cancelling it loses nothing.
@@ -101,6 +110,14 @@ impl<V: Verb> Stream<V> {
         }
     }
 
+    /// Waits until nothing of an agent that has said its last word is left here, so that it does
+    /// not cost a process beside those of others.
+    pub(super) async fn let_go(mut self) {
+        if let Some(child) = self.over.take() {
+            let _ = tokio::time::timeout(LET_GO, child.end()).await;
+        }
+    }
+
     fn read(&mut self, line: &str) -> Result<Option<Step<V>>, CallError> {
         match decode::<V::Event, V::Reply>(line) {
             Decoded::Noise => {
@@ -118,11 +135,11 @@ impl<V: Verb> Stream<V> {
             }
             Decoded::Frame(Frame::Event(event)) => Ok(Some(Step::Event(event))),
             Decoded::Frame(Frame::Reply(reply)) => {
-                self.child = None;
+                self.over = self.child.take();
                 Ok(Some(Step::Reply(reply)))
             }
             Decoded::Frame(Frame::Failed(failure)) => {
-                self.child = None;
+                self.over = self.child.take();
                 Err(CallError::Refused(failure))
             }
         }
@@ -133,5 +150,7 @@ impl<V: Verb> Stream<V> {
 const LONGEST_LINE: usize = 64 << 20;
 /// So much of what is not the agent's is kept for an error message, in bytes.
 const NOISE_KEPT: usize = 1024;
+/// A connection whose agent has replied has so long to close.
+const LET_GO: Duration = Duration::from_secs(2);
 /// An agent that has closed its stdout has so long to end.
 const END_GRACE: Duration = Duration::from_secs(10);

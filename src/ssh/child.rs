@@ -20,8 +20,12 @@ pub(super) struct Child {
 }
 
 enum Process {
+    /// It runs here.
     Local(tokio::process::Child),
-    Remote(Box<openssh::Child<Arc<openssh::Session>>>),
+    /// It runs at the other end of an ssh of its own.
+    Ssh(tokio::process::Child),
+    /// It runs at the other end of a master.
+    Mux(Box<openssh::Child<Arc<openssh::Session>>>),
 }
 
 /// How a command ended.
@@ -52,7 +56,18 @@ impl Child {
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(CallError::Lost("ssh gave no pipes".into()));
         };
-        Ok(Self::of(stdin, stdout, stderr, Process::Remote(Box::new(child))))
+        let stderr = tokio::spawn(last_of(stderr));
+        Ok(Self::of(stdin, stdout, stderr, Process::Mux(Box::new(child))))
+    }
+
+    /// The command of an ssh that has logged in.
+    pub(super) fn ssh(
+        ssh: tokio::process::Child,
+        stdin: tokio::process::ChildStdin,
+        stdout: tokio::process::ChildStdout,
+        stderr: JoinHandle<String>,
+    ) -> Self {
+        Self::of(stdin, stdout, stderr, Process::Ssh(ssh))
     }
 
     /// Starts a program of this machine.
@@ -71,19 +86,20 @@ impl Child {
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(std::io::Error::other("a child process without pipes"));
         };
+        let stderr = tokio::spawn(last_of(stderr));
         Ok(Self::of(stdin, stdout, stderr, Process::Local(child)))
     }
 
     fn of(
         stdin: impl AsyncWrite + Send + 'static,
         stdout: impl AsyncRead + Send + 'static,
-        stderr: impl AsyncRead + Send + 'static,
+        stderr: JoinHandle<String>,
         process: Process,
     ) -> Self {
         Self {
             stdin: Some(Box::pin(stdin)),
             stdout: BufReader::new(Box::pin(stdout)),
-            stderr: tokio::spawn(last_of(stderr)),
+            stderr,
             process,
         }
     }
@@ -108,14 +124,17 @@ impl Child {
         self.close_stdin();
         let code = match self.process {
             Process::Local(mut child) => child.wait().await.ok().and_then(|status| status.code()),
-            Process::Remote(child) => match child.wait().await {
+            Process::Ssh(mut child) => {
+                let code = child.wait().await.ok().and_then(|status| status.code());
+                code.filter(|code| *code != SSH_FAILED)
+            }
+            Process::Mux(child) => match child.wait().await {
                 Ok(status) => status.code(),
                 // That is how the crate says 127.
                 Err(openssh::Error::Remote(_)) => Some(NOT_FOUND),
                 Err(_) => None,
             },
         };
-        // A process that the command left behind may hold stderr open.
         let stderr = tokio::time::timeout(STDERR_GRACE, self.stderr).await;
         Ended { code, stderr: stderr.ok().and_then(Result::ok).unwrap_or_default() }
     }
@@ -126,9 +145,13 @@ pub(super) const NOT_FOUND: i32 = 127;
 /// The shells' exit code for a command that can't be executed (POSIX, 2.8.2).
 pub(super) const NOT_EXECUTABLE: i32 = 126;
 
-const STDERR_GRACE: Duration = Duration::from_secs(1);
-/// So much of stderr is kept for an error message.
-const STDERR_KEPT: usize = 4096;
+/// ssh's own exit code: the connection broke (ssh(1), "EXIT STATUS").
+const SSH_FAILED: i32 = 255;
+
+/// A process that was left behind may hold stderr open; it is waited for no longer than this.
+pub(super) const STDERR_GRACE: Duration = Duration::from_secs(1);
+/// So much of stderr is kept for an error message, in bytes.
+pub(super) const STDERR_KEPT: usize = 4096;
 
 /// An error with its causes, which the Display of `openssh`'s errors leaves out.
 pub(super) fn words(error: &dyn std::error::Error) -> String {

@@ -3,18 +3,20 @@
 use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use murder_protocol::verbs::Verb;
 use openssh::{ControlPersist, KnownHosts, SessionBuilder};
 
-use super::behind;
 use super::call::Stream;
 use super::cause::Unreachable;
 use super::child::{Child, words};
-use super::error::CallError;
-use super::quote::quote_path;
+use super::error::{CallError, Unanswered};
+use super::login::log_in;
+use super::pace::{End, Gate, Place};
+use super::quote::{QuoteError, quote_path};
 use crate::inventory::{Address, Host};
 use crate::settings::HostKeys;
 
@@ -23,15 +25,23 @@ use crate::settings::HostKeys;
 pub struct ConnectOptions {
     /// How long a connection may take to stand.
     pub timeout: Duration,
+    /// How long a host that hangs up is tried again.
+    pub patience: Duration,
+    /// How many connections there may be at once, whatever it is that bounds them.
+    pub forks: usize,
     /// What becomes of hosts whose key is not known.
     pub host_keys: HostKeys,
 }
 
 /// Opens connections. Its folder of control sockets goes away with it.
+///
+/// One verb costs one ssh process, which ends with it. Where a task has several for a host, they
+/// go through one connection ([`Self::open`]), since setting it up costs more than all the rest.
 #[derive(Debug)]
 pub struct Connector {
     options: ConnectOptions,
     control: ControlDir,
+    gate: Gate,
 }
 
 impl Connector {
@@ -41,19 +51,112 @@ impl Connector {
     ///
     /// Neither `$XDG_RUNTIME_DIR` nor `/tmp` can be written.
     pub fn new(options: ConnectOptions) -> std::io::Result<Self> {
-        Ok(Self { options, control: ControlDir::new()? })
+        Ok(Self { options, control: ControlDir::new()?, gate: Gate::new(options.forks) })
     }
 
-    /// Reaches a host; tries again if it hangs up at once, as a busy sshd does.
+    /// Asks a host's agent for one thing, over a connection for it alone. `reached` is called once
+    /// that stands.
+    ///
+    /// # Errors
+    ///
+    /// The host was not reached, has no agent, or its agent refuses or ends without a reply.
+    pub async fn call<V: Verb>(
+        &self,
+        host: &Host,
+        request: &V,
+        reached: impl FnOnce(),
+    ) -> Result<V::Reply, Unanswered> {
+        let mut stream = self.stream(host, request, reached).await?;
+        let reply = stream.reply().await;
+        stream.let_go().await;
+        Ok(reply?)
+    }
+
+    /// The same for a verb with events or further input.
+    ///
+    /// # Errors
+    ///
+    /// The host was not reached, or the command could not be started at all.
+    pub async fn stream<V: Verb>(
+        &self,
+        host: &Host,
+        request: &V,
+        reached: impl FnOnce(),
+    ) -> Result<Stream<V>, Unanswered> {
+        let home = host.remote_murder_path().to_owned();
+        let Some(way) = Way::of(&host.address) else {
+            reached();
+            return Ok(Connection { route: Route::Local, home }.stream(request).await?);
+        };
+        let path = agent(&home);
+        let line = verb_line::<V>(&path)?;
+        let limit = self.options.timeout + LOGIN;
+        let child = self.patiently(|| log_in(&way, self.options, &line, limit)).await?;
+        reached();
+        Ok(Stream::of(child, path, request).await)
+    }
+
+    /// Reaches a host for several verbs, or for other commands.
     ///
     /// # Errors
     ///
     /// It was not reached.
     pub async fn open(&self, host: &Host) -> Result<Connection, Unreachable> {
         let home = host.remote_murder_path().to_owned();
-        let Address::Ssh { destination, port, user, key_file } = &host.address else {
+        let Some(way) = Way::of(&host.address) else {
             return Ok(Connection { route: Route::Local, home });
         };
+        let builder = self.builder(&way);
+        let session = self.patiently(|| self.master(&builder, &way)).await?;
+        Ok(Connection { route: Route::Ssh(Arc::new(session)), home })
+    }
+
+    /// Tries until the host answers, be it with a refusal, or until it has hung up for too long.
+    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Unreachable>
+    where
+        F: Future<Output = Result<T, Unreachable>>,
+    {
+        let began = Instant::now();
+        let mut backoff = Backoff::default();
+        loop {
+            let place = self.gate.enter().await;
+            let result = self.try_once(place, backoff.tries, attempt()).await;
+            let pause = backoff.next();
+            match result {
+                Err(error)
+                    if error.is_worth_another_try(backoff.tries)
+                        && began.elapsed() + pause < self.options.patience => {}
+                result => return result.map_err(|error| error.after(backoff.tries)),
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn try_once<T>(
+        &self,
+        mut place: Place<'_>,
+        tries: u32,
+        attempt: impl Future<Output = Result<T, Unreachable>>,
+    ) -> Result<T, Unreachable> {
+        let mut attempt = pin!(attempt);
+        let result = tokio::select! {
+            result = &mut attempt => result,
+            () = tokio::time::sleep(USUAL_LOGIN) => {
+                place.give_back();
+                attempt.await
+            }
+        };
+        place.ended(match &result {
+            Err(error) if error.is_worth_another_try(tries) => match tries {
+                0 => End::HungUp,
+                _ => End::HungUpAgain,
+            },
+            _ => End::Answered,
+        });
+        result
+    }
+
+    fn builder(&self, way: &Way<'_>) -> SessionBuilder {
         let mut builder = SessionBuilder::default();
         builder
             .control_directory(&self.control.0)
@@ -64,49 +167,60 @@ impl Connector {
                 HostKeys::Strict => KnownHosts::Strict,
                 HostKeys::AcceptNew => KnownHosts::Add,
             });
-        if let Some(port) = port {
-            builder.port(*port);
+        if let Some(port) = way.port {
+            builder.port(port);
         }
-        if let Some(user) = user {
-            builder.user(user.clone());
+        if let Some(user) = way.user {
+            builder.user(user.to_owned());
         }
-        if let Some(key_file) = key_file {
+        if let Some(key_file) = way.key_file {
             builder.keyfile(key_file);
         }
-        let mut tries = 1;
-        let mut asked = false;
-        loop {
-            let mut result = self.connect(&builder, destination).await;
-            if result.as_ref().is_err_and(Unreachable::is_the_proxys_word) && !asked {
-                asked = true;
-                let ConnectOptions { timeout, host_keys } = self.options;
-                let why = behind::ask(host, host_keys, timeout).await;
-                result = result.map_err(|error| why.unwrap_or(error));
-            }
-            match result {
-                Err(error) if error.is_worth_another_try() && tries < TRIES => {
-                    tokio::time::sleep(jittered(RETRY_AFTER * tries)).await;
-                    tries += 1;
-                }
-                result => {
-                    let route = Route::Ssh(Arc::new(result?));
-                    return Ok(Connection { route, home });
-                }
-            }
-        }
+        builder
     }
 
-    async fn connect(
+    async fn master(
         &self,
         builder: &SessionBuilder,
-        destination: &str,
+        way: &Way<'_>,
     ) -> Result<openssh::Session, Unreachable> {
-        // ssh's own limit does not cover the key exchange.
-        let limit = self.options.timeout + KEY_EXCHANGE;
-        match tokio::time::timeout(limit, builder.connect_mux(destination)).await {
-            Ok(Ok(session)) => Ok(session),
-            Ok(Err(error)) => Err(unreachable(&error)),
-            Err(_) => Err(Unreachable::timed_out()),
+        let limit = self.options.timeout + LOGIN;
+        let connect = tokio::time::timeout(limit, builder.connect_mux(way.destination));
+        let error = match connect.await {
+            Ok(Ok(session)) => return Ok(session),
+            Ok(Err(error)) => unreachable(&error),
+            Err(_) => Unreachable::too_slow(limit),
+        };
+        if !error.is_the_proxys_word() {
+            return Err(error);
+        }
+        // The crate throws away what the proxy says to stderr, so ssh is asked again, and heard.
+        match log_in(way, self.options, "true", limit).await {
+            Err(why) => Err(why),
+            Ok(_) => Err(error),
+        }
+    }
+}
+
+/// The way to a host that is not this machine.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    pub(super) destination: &'a str,
+    pub(super) port: Option<u16>,
+    pub(super) user: Option<&'a str>,
+    pub(super) key_file: Option<&'a Path>,
+}
+
+impl<'a> Way<'a> {
+    fn of(address: &'a Address) -> Option<Self> {
+        match address {
+            Address::Local => None,
+            Address::Ssh { destination, port, user, key_file } => Some(Self {
+                destination,
+                port: *port,
+                user: user.as_deref(),
+                key_file: key_file.as_deref(),
+            }),
         }
     }
 }
@@ -140,12 +254,9 @@ impl Connection {
     ///
     /// The command could not be started at all.
     pub async fn stream<V: Verb>(&self, request: &V) -> Result<Stream<V>, CallError> {
-        let path = format!("{}/bin/murder-agent", self.home);
+        let path = agent(&self.home);
         let child = match &self.route {
-            Route::Ssh(session) => {
-                let line = format!("{} {}", quote_path(&path)?, V::NAME);
-                Child::remote(session.clone(), &line).await?
-            }
+            Route::Ssh(session) => Child::remote(session.clone(), &verb_line::<V>(&path)?).await?,
             Route::Local => {
                 let program = local_path(&path);
                 Child::local(&program, &[V::NAME]).map_err(|error| match error.kind() {
@@ -182,6 +293,14 @@ impl Connection {
     pub fn home(&self) -> &str {
         &self.home
     }
+}
+
+fn agent(home: &str) -> String {
+    format!("{home}/bin/murder-agent")
+}
+
+fn verb_line<V: Verb>(agent: &str) -> Result<String, QuoteError> {
+    Ok(format!("{} {}", quote_path(agent)?, V::NAME))
 }
 
 /// `~/x` on this machine.
@@ -240,9 +359,23 @@ impl Drop for ControlDir {
     }
 }
 
+/// The pauses between tries: each about twice as long as the one before it.
+#[derive(Debug, Default)]
+struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    fn next(&mut self) -> Duration {
+        let delay = FIRST_PAUSE * 2_u32.pow(self.tries.min(DOUBLINGS));
+        self.tries += 1;
+        jittered(delay, chance())
+    }
+}
+
 /// Between half of it and all of it, so that hosts behind one sshd don't come back together.
-fn jittered(delay: Duration) -> Duration {
-    delay.mul_f64(0.5 + (chance() % 1000) as f64 / 2000.0)
+fn jittered(delay: Duration, chance: u64) -> Duration {
+    delay.mul_f64(0.5 + (chance % 1000) as f64 / 2000.0)
 }
 
 /// Random enough for a name or a delay; std seeds it from the operating system.
@@ -256,12 +389,16 @@ const LONGEST_CONTROL_DIR: usize = 67;
 /// A master whose `murder` was killed ends by itself.
 const IDLE_SECONDS: NonZeroUsize = NonZeroUsize::new(60).expect("60 is not 0");
 /// Three unanswered ones end a connection (ssh's ServerAliveCountMax).
-const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+pub(super) const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// A loaded host may take so long for the key exchange and the login, beside the connection.
-const KEY_EXCHANGE: Duration = Duration::from_secs(30);
-/// With MaxStartups at its default 10:30:100, so many tries get 64 connections in.
-const TRIES: u32 = 6;
-const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// ssh's ConnectTimeout does not cover them.
+const LOGIN: Duration = Duration::from_secs(30);
+/// A log-in across an ocean takes half of it: five round trips of 0.3 s. Whoever takes longer no
+/// longer keeps others from setting out.
+const USUAL_LOGIN: Duration = Duration::from_secs(3);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// So the longest pause is 8 s.
+const DOUBLINGS: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -280,9 +417,20 @@ mod tests {
 
     #[test]
     fn a_retry_waits_between_half_of_its_delay_and_all_of_it() {
-        for _ in 0..100 {
-            let delay = jittered(Duration::from_secs(2));
+        for chance in 0..2000 {
+            let delay = jittered(Duration::from_secs(2), chance);
             assert!((1000..2000).contains(&delay.as_millis()), "{delay:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_eight_seconds() {
+        let mut backoff = Backoff::default();
+        let mut longest = 500;
+        for _ in 0..10 {
+            let pause = backoff.next().as_millis();
+            assert!((longest / 2..=longest).contains(&pause), "{pause} of {longest} ms");
+            longest = (longest * 2).min(8000);
         }
     }
 }

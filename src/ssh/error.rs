@@ -2,6 +2,7 @@
 
 use murder_protocol::{Blame, Failure};
 
+use super::cause::Unreachable;
 use super::child::{Ended, NOT_EXECUTABLE, NOT_FOUND};
 use super::quote::QuoteError;
 
@@ -42,6 +43,33 @@ pub enum CallError {
     /// This machine could not start a process.
     #[error("{0} can't be started: {1}")]
     Spawn(String, String),
+}
+
+/// Why a host that was asked for one thing gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It was not reached.
+    Unreachable(Unreachable),
+    /// It was, and the call failed.
+    Call(CallError),
+}
+
+impl From<Unreachable> for Unanswered {
+    fn from(error: Unreachable) -> Self {
+        Self::Unreachable(error)
+    }
+}
+
+impl From<CallError> for Unanswered {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<QuoteError> for Unanswered {
+    fn from(error: QuoteError) -> Self {
+        Self::Call(error.into())
+    }
 }
 
 impl CallError {

@@ -15,7 +15,7 @@ use crate::inventory::{Host, Inventory};
 use crate::limit::Pattern;
 use crate::report::{Event, GoesOn, Refusal, Reporter};
 use crate::settings::{Settings, Task, TaskName};
-use crate::ssh::{ConnectOptions, Connection, Connector, Unreachable};
+use crate::ssh::{ConnectOptions, Connection, Connector, Stream, Unanswered, Unreachable};
 
 /// Who does what in this run.
 #[derive(Clone, Debug)]
@@ -134,6 +134,8 @@ impl Context {
     ) -> std::io::Result<Self> {
         let connector = Connector::new(ConnectOptions {
             timeout: settings.timeout.min(CONNECT_TIMEOUT),
+            patience: settings.timeout.min(QUICK_VERB).mul_f64(PATIENCE),
+            forks: settings.forks,
             host_keys: settings.host_keys,
         })?;
         Ok(Self {
@@ -147,12 +149,36 @@ impl Context {
         })
     }
 
-    /// Reaches a host.
+    /// Asks a host for one thing, over a connection for it alone.
+    pub(super) async fn call<V: Verb>(
+        &self,
+        host: &Host,
+        request: &V,
+    ) -> Result<V::Reply, Unanswered> {
+        self.phase(host, Phase::Connecting);
+        self.connector.call(host, request, || self.phase(host, Phase::Starting)).await
+    }
+
+    /// The same for a verb with events or further input.
+    pub(super) async fn stream<V: Verb>(
+        &self,
+        host: &Host,
+        request: &V,
+    ) -> Result<Stream<V>, Unanswered> {
+        self.phase(host, Phase::Connecting);
+        self.connector.stream(host, request, || self.phase(host, Phase::Starting)).await
+    }
+
+    /// Reaches a host for several things.
     pub(super) async fn open(&self, host: &Host) -> Result<Connection, Unreachable> {
-        self.reporter.emit(Event::HostPhase { host: host.name.clone(), phase: Phase::Connecting });
+        self.phase(host, Phase::Connecting);
         let connection = self.connector.open(host).await?;
-        self.reporter.emit(Event::HostPhase { host: host.name.clone(), phase: Phase::Starting });
+        self.phase(host, Phase::Starting);
         Ok(connection)
+    }
+
+    fn phase(&self, host: &Host, phase: Phase) {
+        self.reporter.emit(Event::HostPhase { host: host.name.clone(), phase });
     }
 
     /// Reaches the tracker on behalf of another host, whose outcome a failure becomes.
@@ -295,7 +321,7 @@ impl Context {
     {
         self.on_hosts_with_more(task, hosts, self.quick(), |host| {
             let (context, request, read) = (self.clone(), request(&host), read.clone());
-            async move { read(context.open(&host).await?.call(&request).await?) }
+            async move { read(context.call(&host, &request).await?) }
         })
         .await
     }
@@ -337,6 +363,8 @@ pub(super) fn missing(what: &str) -> Failure {
 
 /// A host that does not answer by then is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// So much of its time a host may spend on hanging up, so that this is what its failure says.
+const PATIENCE: f64 = 0.75;
 /// The slowest of the verbs that only ask or stop: an agent that does not end is killed after a
 /// while.
 const QUICK_VERB: Duration = Duration::from_secs(180);

@@ -167,11 +167,8 @@ impl Job<'_> {
 
     async fn is_being_seeded(&self) -> bool {
         let tag = self.distribute.create.tag.clone();
-        let asked = async {
-            let connection = self.context.open(&self.context.cast.seeder).await.ok()?;
-            connection.call(&Status { tag: Some(tag.clone()) }).await.ok()
-        };
-        asked.await.is_some_and(|reply| {
+        let request = Status { tag: Some(tag.clone()) };
+        self.context.call(&self.context.cast.seeder, &request).await.is_ok_and(|reply| {
             let seeds = |role: &murder_protocol::verbs::RoleStatus| {
                 role.role == Role::Seeder && role.pid.is_some() && role.tag.as_ref() == Some(&tag)
             };

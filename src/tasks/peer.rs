@@ -19,7 +19,7 @@ use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Outcome};
 use crate::inventory::Host;
 use crate::report::{Event, GoesOn};
 use crate::settings::{Attach, Peer, TaskName};
-use crate::ssh::{CallError, Connection};
+use crate::ssh::{CallError, Connection, Unanswered};
 
 /// Brings a tag to these peers.
 pub(super) async fn run(
@@ -250,13 +250,12 @@ async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host
         lease_seconds: LEASE.as_secs(),
         timeout_seconds,
     };
-    let connection = context.open(&host).await?;
-    match connection.call(&request).await {
+    match context.call(&host, &request).await {
         Ok(PeerReply { already_running, pid }) => {
             let how = if already_running { "goes on" } else { "started" };
             Ok(Done { detail: format!("{how}, process {pid}"), value: Handed::Over })
         }
-        Err(lost @ CallError::Lost(_)) => {
+        Err(Unanswered::Call(lost @ CallError::Lost(_))) => {
             Ok(Done { detail: String::new(), value: Handed::Perhaps(lost.failure()) })
         }
         Err(error) => Err(error.into()),

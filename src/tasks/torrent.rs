@@ -64,8 +64,7 @@ async fn pack(context: Context, create: Create, host: Arc<Host>) -> Job<TorrentS
         compression: create.compression,
         temp_path: temp_path(&host, create.temp_path.as_deref()),
     };
-    let connection = context.open(&host).await?;
-    let mut stream = connection.stream(&request).await?;
+    let mut stream = context.stream(&host, &request).await?;
     let TorrentReply { torrent, summary: made } = loop {
         match stream.next().await? {
             Step::Reply(reply) => break reply,

@@ -8,7 +8,7 @@ use super::context::{Context, Stop};
 use crate::fleet::{Done, Ended, Job, Outcome};
 use crate::inventory::Host;
 use crate::settings::TaskName;
-use crate::ssh::CallError;
+use crate::ssh::{CallError, Unanswered};
 
 /// Stops every agent and removes its folder.
 pub(super) async fn run(context: &Context) -> Result<Vec<Ended<()>>, Stop> {
@@ -19,8 +19,7 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Ended<()>>, Stop> {
 }
 
 async fn remove(context: Context, host: Arc<Host>) -> Job<()> {
-    let connection = context.open(&host).await?;
-    match connection.call(&Uninstall {}).await {
+    match context.call(&host, &Uninstall {}).await {
         Ok(reply) if reply.stopped.is_empty() => {
             Ok(Done::with(format!("removed {}", reply.removed)))
         }
@@ -28,7 +27,9 @@ async fn remove(context: Context, host: Arc<Host>) -> Job<()> {
             let stopped = reply.stopped.join(", ");
             Ok(Done::with(format!("stopped {stopped}; removed {}", reply.removed)))
         }
-        Err(CallError::NoAgent(_)) => Err(Outcome::Skipped("no agent is there".into())),
+        Err(Unanswered::Call(CallError::NoAgent(_))) => {
+            Err(Outcome::Skipped("no agent is there".into()))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -98,14 +98,13 @@ enum Held {
 }
 
 async fn hold(context: &Context, host: &Host, ports: (u16, u16)) -> Result<Held, Outcome> {
-    let connection = context.open(host).await?;
     let request = DoctorVerb {
         paths: Vec::new(),
         listen: Some(ports),
         dial: Vec::new(),
         announce_ip: host.announce_ip(),
     };
-    let mut stream = connection.stream(&request).await?;
+    let mut stream = context.stream(host, &request).await?;
     if let Step::Event(DoctorEvent { listening }) = stream.next().await?
         && let Some(address) = listening.first()
     {
@@ -134,8 +133,7 @@ async fn tracker(context: &Context) -> Result<Listening, Finding> {
     let port = host.tracker_port();
     let name = host.name.clone();
     let running = async {
-        let connection = context.open(&host).await?;
-        let roles = connection.call(&Status { tag: None }).await?.roles;
+        let roles = context.call(&host, &Status { tag: None }).await?.roles;
         let tracker = roles.into_iter().find(|role| role.role == Role::Tracker);
         Ok(tracker.filter(|role| role.pid.is_some()).and_then(|role| role.address))
     };
@@ -168,7 +166,6 @@ async fn dial(
     targets: Arc<Vec<(String, &'static str, SocketAddr)>>,
     host: Arc<Host>,
 ) -> Job<Vec<Finding>> {
-    let connection = context.open(&host).await?;
     let others =
         targets.iter().filter(|(name, what, _)| *name != host.name || *what != "peer port");
     let request = DoctorVerb {
@@ -177,7 +174,7 @@ async fn dial(
         dial: others.map(|(_, _, address)| *address).collect(),
         announce_ip: None,
     };
-    let reply = connection.call(&request).await?;
+    let reply = context.call(&host, &request).await?;
     let findings = reply.dialled.into_iter().filter_map(|(address, error)| {
         let error = error?;
         let (name, what, _) = targets.iter().find(|(_, _, target)| *target == address)?;
