@@ -23,9 +23,9 @@ use crate::settings::HostKeys;
 /// How hosts are reached.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectOptions {
-    /// How long a connection may take to stand.
+    /// How long a connection may take until sshd says its first word; ssh has whole seconds.
     pub timeout: Duration,
-    /// How long a host that hangs up is tried again.
+    /// How long a host may take to let us in, all tries together.
     pub patience: Duration,
     /// How many connections there may be at once, whatever it is that bounds them.
     pub forks: usize,
@@ -90,7 +90,7 @@ impl Connector {
         };
         let path = agent(&home);
         let line = verb_line::<V>(&path)?;
-        let limit = self.options.timeout + LOGIN;
+        let limit = self.limit();
         let child = self.patiently(|| log_in(&way, self.options, &line, limit)).await?;
         reached();
         Ok(Stream::of(child, path, request).await)
@@ -156,12 +156,17 @@ impl Connector {
         result
     }
 
+    /// What one attempt may take in all.
+    fn limit(&self) -> Duration {
+        (self.options.timeout + LOGIN).min(self.options.patience)
+    }
+
     fn builder(&self, way: &Way<'_>) -> SessionBuilder {
         let mut builder = SessionBuilder::default();
         builder
             .control_directory(&self.control.0)
             .control_persist(ControlPersist::IdleFor(IDLE_SECONDS))
-            .connect_timeout(self.options.timeout)
+            .connect_timeout(self.options.timeout.max(Duration::from_secs(1)))
             .server_alive_interval(ALIVE_INTERVAL)
             .known_hosts_check(match self.options.host_keys {
                 HostKeys::Strict => KnownHosts::Strict,
@@ -184,7 +189,7 @@ impl Connector {
         builder: &SessionBuilder,
         way: &Way<'_>,
     ) -> Result<openssh::Session, Unreachable> {
-        let limit = self.options.timeout + LOGIN;
+        let limit = self.limit();
         let connect = tokio::time::timeout(limit, builder.connect_mux(way.destination));
         let error = match connect.await {
             Ok(Ok(session)) => return Ok(session),

@@ -76,7 +76,7 @@ fn command(way: &Way<'_>, options: ConnectOptions, line: &str) -> Command {
         HostKeys::AcceptNew => "StrictHostKeyChecking=accept-new",
     };
     ssh.args(["-o", host_keys]);
-    ssh.arg("-o").arg(format!("ConnectTimeout={}", options.timeout.as_secs()));
+    ssh.arg("-o").arg(format!("ConnectTimeout={}", options.timeout.as_secs().max(1)));
     ssh.arg("-o").arg(format!("ServerAliveInterval={}", ALIVE_INTERVAL.as_secs()));
     if let Some(port) = way.port {
         ssh.arg("-p").arg(port.to_string());

@@ -132,9 +132,10 @@ impl Context {
         interrupt: Interrupt,
         place: Place,
     ) -> std::io::Result<Self> {
+        let quick = settings.timeout.min(QUICK_VERB);
         let connector = Connector::new(ConnectOptions {
-            timeout: settings.timeout.min(CONNECT_TIMEOUT),
-            patience: settings.timeout.min(QUICK_VERB).mul_f64(PATIENCE),
+            timeout: CONNECT_TIMEOUT.min(quick.mul_f64(CONNECTING)),
+            patience: quick.mul_f64(PATIENCE),
             forks: settings.forks,
             host_keys: settings.host_keys,
         })?;
@@ -363,7 +364,9 @@ pub(super) fn missing(what: &str) -> Failure {
 
 /// A host that does not answer by then is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// So much of its time a host may spend on hanging up, so that this is what its failure says.
+/// So much of its time a host may take to connect, and so much to let us in at last; then that is
+/// what its failure says, and not only that its time was over.
+const CONNECTING: f64 = 0.5;
 const PATIENCE: f64 = 0.75;
 /// The slowest of the verbs that only ask or stop: an agent that does not end is killed after a
 /// while.

@@ -8,12 +8,19 @@
 //! All traffic stays inside the namespaces and no name is the machine's, so every fleet has the
 //! same addresses and several can be up at once. Whatever can't be set up panics: nothing that
 //! needs a fleet can go on without it.
+//!
+//! A [`Farm`] is another thing: one sshd in the place of thousands, to see what those cost the
+//! workstation.
 
+mod cost;
+mod farm;
 mod fleet;
 mod host;
 mod link;
 mod setup;
 
+pub use cost::Cost;
+pub use farm::{Farm, Homes, missing_for_farm};
 pub use fleet::{Fleet, Plan, missing};
 pub use host::{Host, PROGRAMS};
 pub use link::{Link, Traffic};

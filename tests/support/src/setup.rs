@@ -44,7 +44,8 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {stderr}");
 }
 
-fn new_key(path: &Path) -> String {
+/// Makes a key, and gives its public half.
+pub(crate) fn new_key(path: &Path) -> String {
     run(Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
         .arg(path));
