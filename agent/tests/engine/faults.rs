@@ -1,6 +1,7 @@
 //! Members that lie, fall silent or are in the wrong place.
 
-use murder_swarm::wire::{Handshake, InfoHash, PeerId, Reserved};
+use murder_swarm::torrent::Config;
+use murder_swarm::wire::{Handshake, InfoHash, PeerId, Reserved, encode_block_header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -42,6 +43,31 @@ async fn a_peer_that_falls_silent_does_not_hold_the_download_up() {
     peer.engine.candidates(vec![seeder.address()]).await;
     peer.complete().await;
     assert!(swarm.is_at(&peer.path));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_send_half_a_block_do_not_hold_the_download_up() {
+    let swarm = Swarm::new(4 << 20, 256 * 1024);
+    let (seeder, mut peer) = (swarm.seeder(), swarm.peer("a"));
+    let mut callers = Vec::new();
+    // As many as it takes, but for one.
+    for caller in 1..Config::default().max_connections {
+        let mut stream = TcpStream::connect(peer.address()).await.unwrap();
+        let ours = Handshake {
+            reserved: Reserved::default(),
+            info_hash: swarm.metainfo.info_hash(),
+            peer_id: PeerId([u8::try_from(caller).unwrap(); 20]),
+        };
+        stream.write_all(&ours.encode()).await.unwrap();
+        stream.read_exact(&mut [0; Handshake::LEN]).await.unwrap();
+        stream.write_all(&encode_block_header(0, 0, 128 * 1024)).await.unwrap();
+        stream.write_all(&[0xbd; 64 * 1024]).await.unwrap();
+        callers.push(stream);
+    }
+    seeder.engine.candidates(vec![peer.address()]).await;
+    peer.complete().await;
+    assert!(swarm.is_at(&peer.path));
+    drop(callers);
 }
 
 #[tokio::test(flavor = "multi_thread")]
