@@ -62,10 +62,9 @@ impl<J, S: Default> Queue<J, S> {
     pub(super) fn take(&self) -> Option<Taken<J, S>> {
         let mut lines = self.lock();
         loop {
-            if let Some(piece) = lines.ready.pop_front()
-                && let Some(line) = lines.of.get_mut(&piece)
-                && let Some(state) = line.state.take()
-            {
+            if let Some(piece) = lines.ready.pop_front() {
+                let line = lines.of.get_mut(&piece).expect("a piece that is ready has a line");
+                let state = line.state.take().expect("nobody serves a piece that is ready");
                 return Some(Taken { piece, jobs: std::mem::take(&mut line.jobs), state });
             }
             if !lines.open {
