@@ -6,7 +6,7 @@ use std::sync::Arc;
 use murder_swarm::torrent::ConnId;
 use murder_swarm::wire::Limits;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::AbortHandle;
 
 use super::buffers::Buffers;
@@ -20,7 +20,7 @@ use crate::disk::Archive;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) addr: SocketAddr,
-    outgoing: mpsc::UnboundedSender<Outgoing>,
+    outgoing: mpsc::Sender<Outgoing>,
     tasks: [AbortHandle; 2],
 }
 
@@ -42,7 +42,7 @@ impl Connection {
         stream: TcpStream,
     ) -> Self {
         let (read, write) = stream.into_split();
-        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (outgoing, queue) = mpsc::channel(UNREAD);
         let reader = Reader {
             conn,
             stream: read,
@@ -72,13 +72,27 @@ impl Connection {
 
     /// Queues something to be sent. On a connection that is about to end it is lost, as it would
     /// be a moment later.
-    pub(super) fn send(&self, outgoing: Outgoing) {
-        let _ = self.outgoing.send(outgoing);
+    pub(super) fn send(&self, outgoing: Outgoing) -> Result<(), Deaf> {
+        match self.outgoing.try_send(outgoing) {
+            Err(TrySendError::Full(_)) => Err(Deaf),
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
     }
 }
+
+/// Why a connection is to be closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the other side asks and does not listen")]
+pub(super) struct Deaf;
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
+
+/// Messages that wait for a peer to read. Each request of a peer may cost an answer, so without an
+/// end to it one that asks and never reads could fill the memory. The most that a peer has a
+/// reason to let wait is one answer to each request that it may have waiting, and one `have` a
+/// piece.
+const UNREAD: usize = 4096;

@@ -137,13 +137,7 @@ impl Drive {
             }
             // The core closed the connection before its last words were read.
             Input::Message { .. } | Input::Sent { .. } => {}
-            Input::Closed { conn, why } => {
-                // The second of the two tasks finds nothing.
-                if let Some(connection) = self.connections.remove(&conn) {
-                    self.note(|| format!("{}: {why}", connection.addr));
-                    self.torrent.handle_disconnected(now, conn);
-                }
-            }
+            Input::Closed { conn, why } => self.closed(now, conn, &why),
             Input::Checked(verdict) => {
                 if let Flow::End = self.checked(now, verdict) {
                     return Flow::End;
@@ -163,6 +157,14 @@ impl Drive {
                 self.connections.insert(conn, connection);
             }
             Err(refused) => self.note(|| format!("{addr}: refused: {refused}")),
+        }
+    }
+
+    /// A connection has ended. The second of its two tasks that says so finds nothing.
+    fn closed(&mut self, now: Time, conn: ConnId, why: &str) {
+        if let Some(connection) = self.connections.remove(&conn) {
+            self.note(|| format!("{}: {why}", connection.addr));
+            self.torrent.handle_disconnected(now, conn);
         }
     }
 
@@ -224,9 +226,10 @@ impl Drive {
         });
     }
 
-    fn send(&self, conn: ConnId, outgoing: Outgoing) {
-        if let Some(connection) = self.connections.get(&conn) {
-            connection.send(outgoing);
+    fn send(&mut self, conn: ConnId, outgoing: Outgoing) {
+        let sent = self.connections.get(&conn).map(|connection| connection.send(outgoing));
+        if let Some(Err(deaf)) = sent {
+            self.closed(self.now(), conn, &deaf.to_string());
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) enum WriteEnd {
 pub(super) struct Writer {
     pub(super) conn: ConnId,
     pub(super) stream: OwnedWriteHalf,
-    pub(super) queue: mpsc::UnboundedReceiver<Outgoing>,
+    pub(super) queue: mpsc::Receiver<Outgoing>,
     pub(super) archive: Arc<Archive>,
     pub(super) inputs: mpsc::Sender<Input>,
 }

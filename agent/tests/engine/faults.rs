@@ -1,7 +1,9 @@
 //! Members that lie, fall silent or are in the wrong place.
 
 use murder_swarm::torrent::Config;
-use murder_swarm::wire::{Handshake, InfoHash, PeerId, Reserved, encode_block_header};
+use murder_swarm::wire::{
+    Handshake, InfoHash, Message, PeerId, Reserved, Span, encode, encode_block_header,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -68,6 +70,27 @@ async fn peers_that_send_half_a_block_do_not_hold_the_download_up() {
     peer.complete().await;
     assert!(swarm.is_at(&peer.path));
     drop(callers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_asks_and_never_reads_is_hung_up_on() {
+    let swarm = Swarm::new(1 << 20, 64 * 1024);
+    let mut seeder = swarm.seeder();
+    let mut stream = TcpStream::connect(seeder.address()).await.unwrap();
+    let ours = Handshake {
+        reserved: Reserved::OURS,
+        info_hash: swarm.metainfo.info_hash(),
+        peer_id: PeerId([2; 20]),
+    };
+    stream.write_all(&ours.encode()).await.unwrap();
+    // It is not its turn, so each request is answered with a rejection (BEP 6).
+    let mut requests = Vec::new();
+    for _ in 0..1000 {
+        encode(&Message::Request(Span { index: 0, begin: 0, len: 16 * 1024 }), &mut requests);
+    }
+    let asking = tokio::spawn(async move { while stream.write_all(&requests).await.is_ok() {} });
+    seeder.says("asks and does not listen").await;
+    asking.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
