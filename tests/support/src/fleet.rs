@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::host::{Host, child_of, enter};
 use crate::{has, setup};
@@ -46,8 +47,7 @@ impl Fleet {
         }
         plug_in(init, names.iter().map(|(name, _)| name.as_str()).chain(["laptop"]));
         let boot = |name: &str, address: &str, role: &str| {
-            // Fails where there are no control groups, which only the CPU's count needs.
-            let _ = fs::create_dir(root.join("cpu").join(name));
+            add_group(init, name);
             Host::boot(init, name, address, role)
         };
         let role = if plan.sshd { "sshd" } else { "idle" };
@@ -74,9 +74,25 @@ impl Fleet {
         &self.laptop
     }
 
-    /// The fleet's first process, as this program sees it.
-    pub fn init(&self) -> u32 {
-        self.init
+    /// Makes a group of processes whose CPU time is counted. A group of a host's name is there from
+    /// the beginning, and has all that SSH starts on it.
+    pub fn add_group(&self, name: &str) {
+        add_group(self.init, name);
+    }
+
+    /// The CPU time of a group so far. `None` where the kernel does not count it.
+    pub fn cpu(&self, group: &str) -> Option<Duration> {
+        let stat = format!("/proc/{}/root/mnt/cpu/{group}/cpu.stat", self.init);
+        let text = fs::read_to_string(stat).ok()?;
+        let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+        Some(Duration::from_micros(usage.parse().ok()?))
+    }
+
+    /// The processes of a group, as this program sees them.
+    pub fn processes(&self, group: &str) -> Vec<u32> {
+        let procs = format!("/proc/{}/root/mnt/cpu/{group}/cgroup.procs", self.init);
+        let text = fs::read_to_string(procs).unwrap_or_default();
+        text.lines().flat_map(str::parse).collect()
     }
 }
 
@@ -113,6 +129,11 @@ fn start_keeper() -> (Child, u32) {
     assert_eq!(said, "up\n", "the fleet's network did not come up");
     let init = child_of(child_of(keeper.id()));
     (keeper, init)
+}
+
+fn add_group(init: u32, name: &str) {
+    // Fails where there are no control groups, which only the count needs.
+    let _ = fs::create_dir(format!("/proc/{init}/root/mnt/cpu/{name}"));
 }
 
 /// Gives each host a network namespace and a cable from its `eth0` to the bridge.

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 /// The folder with the programs of the plan, on every host.
 pub const PROGRAMS: &str = "/mnt/setup";
@@ -76,10 +75,13 @@ impl Host {
         command
     }
 
-    /// Such a command, its CPU time being the host's in [`Host::cpu`].
-    pub fn counted(&self, program: &str) -> Command {
+    /// Such a command, its CPU time being counted for a [`Fleet::add_group`]; each host has one of
+    /// its own name.
+    ///
+    /// [`Fleet::add_group`]: crate::Fleet::add_group
+    pub fn counted(&self, group: &str, program: &str) -> Command {
         let mut command = self.command("sh");
-        let join = format!("echo 0 >/mnt/cpu/{}/cgroup.procs; exec \"$@\"", self.name);
+        let join = format!("echo 0 >/mnt/cpu/{group}/cgroup.procs; exec \"$@\"");
         command.args(["-c", &join, "sh", program]);
         command
     }
@@ -97,13 +99,19 @@ impl Host {
         self.command("sh").args(["-c", line]).output().expect("nsenter is installed")
     }
 
-    /// The CPU time of everything that ran on the host so far: its `sshd` and what that started,
-    /// and [`Host::counted`] commands. `None` where the kernel does not count it.
-    pub fn cpu(&self) -> Option<Duration> {
-        let stat = format!("/proc/{}/root/mnt/cpu/{}/cpu.stat", self.fleet, self.name);
-        let text = fs::read_to_string(stat).ok()?;
-        let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
-        Some(Duration::from_micros(usage.parse().ok()?))
+    /// A process of the host, as this program sees it.
+    pub fn outer_pid(&self, pid: u32) -> Option<u32> {
+        let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let here = namespace(self.init)?;
+        let all = fs::read_dir("/proc").ok()?.flatten();
+        let mut numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        numbers.find(|outer| {
+            let status = fs::read_to_string(format!("/proc/{outer}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+            let inner = line.and_then(|line| line.split_whitespace().last());
+            inner.is_some_and(|inner| inner == pid.to_string())
+                && namespace(*outer).is_some_and(|of| of == here)
+        })
     }
 
     /// The command lines of the host's processes whose text has the word, with their PIDs there.
@@ -133,7 +141,7 @@ pub(crate) fn enter(pid: u32, which: &[&str]) -> Command {
 }
 
 /// The only child of a process that has one.
-pub(crate) fn child_of(pid: u32) -> u32 {
+pub fn child_of(pid: u32) -> u32 {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut children = text.split_whitespace();

@@ -9,8 +9,9 @@ if [ -e "/mnt/cpu/$name/cgroup.procs" ]; then
 fi
 hostname "$name"
 ip link set lo up
-ip address add "$address/16" dev eth0
+ip address add "$address/16" broadcast + dev eth0
 ip link set eth0 up
+ip route add 224.0.0.0/4 dev eth0
 echo cubic >/proc/sys/net/ipv4/tcp_congestion_control || true
 
 mount --make-rprivate /

@@ -22,6 +22,6 @@ mod setup;
 pub use cost::Cost;
 pub use farm::{Farm, Homes, missing_for_farm};
 pub use fleet::{Fleet, Plan, missing};
-pub use host::{Host, PROGRAMS};
-pub use link::{Link, Traffic};
+pub use host::{Host, PROGRAMS, child_of};
+pub use link::{Link, Socket, State, Traffic};
 pub use setup::has;

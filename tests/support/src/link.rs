@@ -1,6 +1,8 @@
 //! A host's cable: in or out, its rate, and what went over it.
 
 use std::fs;
+use std::net::SocketAddrV4;
+use std::ops::Sub;
 use std::process::Command;
 
 use crate::host::{Host, enter};
@@ -22,6 +24,14 @@ pub struct Traffic {
     pub received: u64,
     /// What the host sent.
     pub sent: u64,
+}
+
+impl Sub for Traffic {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self { received: self.received - before.received, sent: self.sent - before.sent }
+    }
 }
 
 impl Host {
@@ -54,6 +64,71 @@ impl Host {
         let numbers: Vec<u64> =
             line.unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
         Traffic { received: numbers[0], sent: numbers[8] }
+    }
+
+    /// The host's TCP sockets, as the kernel lists them.
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.sockets_of("tcp")
+    }
+
+    /// The host's UDP sockets; an unconnected one is [`State::Other`].
+    pub fn udp_sockets(&self) -> Vec<Socket> {
+        self.sockets_of("udp")
+    }
+
+    /// Whether somebody on the host waits for TCP connections on a port.
+    pub fn listens(&self, port: u16) -> bool {
+        let mut sockets = self.sockets().into_iter();
+        sockets.any(|socket| socket.state == State::Listening && socket.local.port() == port)
+    }
+
+    fn sockets_of(&self, protocol: &str) -> Vec<Socket> {
+        let path = format!("/proc/{}/net/{protocol}", self.init);
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().skip(1).filter_map(Socket::parse).collect()
+    }
+}
+
+/// One line of `/proc/net/tcp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// This end.
+    pub local: SocketAddrV4,
+    /// The other end.
+    pub remote: SocketAddrV4,
+    /// What it is at.
+    pub state: State,
+}
+
+/// What a TCP socket is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for connections.
+    Listening,
+    /// Has one.
+    Established,
+    /// Had one, and closed it.
+    TimeWait,
+    /// Something in between.
+    Other,
+}
+
+impl Socket {
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split_whitespace().skip(1);
+        let mut end = || {
+            let (address, port) = fields.next()?.split_once(':')?;
+            let address = u32::from_str_radix(address, 16).ok()?.to_le_bytes();
+            Some(SocketAddrV4::new(address.into(), u16::from_str_radix(port, 16).ok()?))
+        };
+        let (local, remote) = (end()?, end()?);
+        let state = match fields.next()? {
+            "01" => State::Established,
+            "06" => State::TimeWait,
+            "0A" => State::Listening,
+            _ => State::Other,
+        };
+        Some(Self { local, remote, state })
     }
 }
 
