@@ -1,0 +1,53 @@
+//! BENCHMARKS.md and its pictures, from the results that are kept.
+
+mod chart;
+mod picture;
+mod table;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::Outcome;
+use crate::asked::Asked;
+use crate::record::Record;
+use crate::scenario::NAMES;
+
+/// Writes the report of every scenario that has results. That of a smoke run stays with its
+/// results: it is no measurement.
+pub(crate) fn write(folder: &Path, asked: &Asked) -> Outcome<()> {
+    let records: Vec<Record> = NAMES
+        .iter()
+        .map(|name| Record::load(folder, name))
+        .collect::<Outcome<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    let (report, pictures) = match asked.smoke {
+        true => (folder.join("BENCHMARKS.md"), folder.join(PICTURES)),
+        false => (Path::new("BENCHMARKS.md").to_owned(), Path::new(PICTURES).to_owned()),
+    };
+    fs::create_dir_all(&pictures)?;
+    let mut text = HEAD.to_owned();
+    for record in &records {
+        let _ = write!(text, "\n## {}\n\n{}\n\n", record.title, record.about);
+        text += &table::of(record);
+        for (name, svg) in picture::all_of(record) {
+            fs::write(pictures.join(&name), svg)?;
+            let _ = writeln!(text, "\n![{}]({PICTURES}/{name})", record.title);
+        }
+        text += &table::notes(record);
+    }
+    fs::write(&report, text)?;
+    eprintln!("{} has {} of {} scenarios", report.display(), records.len(), NAMES.len());
+    Ok(())
+}
+
+const PICTURES: &str = "docs/benchmarks";
+const HEAD: &str = "\
+# Benchmarks
+
+`tests/bench` measured this: murder and its peers, one after another, again and again, on one
+machine. A cell has the median of a tool's runs, and the least and the greatest. Each received file
+was compared with the one that was sent. How it is done is in [CONTRIBUTING.md](CONTRIBUTING.md).
+";

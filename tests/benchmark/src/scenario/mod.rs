@@ -1,0 +1,119 @@
+//! What is measured, by name.
+
+mod archive;
+mod loopback;
+mod race;
+mod simulator;
+mod ssh;
+mod swarm;
+mod tracker;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use crate::Outcome;
+use crate::asked::Asked;
+use crate::record::{Record, Sample, ToolRecord};
+use crate::report;
+
+/// Every scenario, in the order of the report.
+pub(crate) const NAMES: &[&str] = &[
+    "swarm-16",
+    "swarm-32",
+    "swarm-64",
+    "simulator",
+    "small-32",
+    "loopback-1",
+    "loopback-8",
+    "tracker",
+    "archive",
+    "fan-out",
+    "workstation",
+];
+
+/// Measures what was asked for, and writes the report of all that was ever measured.
+pub(crate) fn run(asked: &Asked) -> Outcome<()> {
+    let folder = results(asked);
+    let mut failed = Vec::new();
+    for name in &asked.scenarios {
+        eprintln!("== {name}");
+        match guarded(|| measure(name, asked)) {
+            Ok(record) => {
+                record.save(&folder)?;
+                // A measurement goes on without a tool that fails; a smoke run is there to tell.
+                if asked.smoke && record.tools.iter().any(|tool| !tool.failures.is_empty()) {
+                    failed.push(*name);
+                }
+            }
+            Err(error) => {
+                eprintln!("{name} failed: {error}");
+                failed.push(*name);
+            }
+        }
+    }
+    report::write(&folder, asked)?;
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!("failed: {}", failed.join(" ")).into()),
+    }
+}
+
+fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
+    match name {
+        "swarm-16" => swarm::limited(name, 16, 48, 50, asked),
+        "swarm-32" => swarm::limited(name, 32, 32, 20, asked),
+        "swarm-64" => swarm::limited(name, 64, 16, 10, asked),
+        "small-32" => swarm::small(name, asked),
+        "loopback-1" => loopback::measure(name, 1, 1024, asked),
+        "loopback-8" => loopback::measure(name, 8, 512, asked),
+        "simulator" => simulator::measure(name, asked),
+        "tracker" => tracker::measure(name, asked),
+        "archive" => archive::measure(name, asked),
+        "fan-out" => ssh::fan_out(name, asked),
+        "workstation" => ssh::workstation(name, asked),
+        _ => Err(format!("no scenario is called {name}").into()),
+    }
+}
+
+/// Where results are kept, one file a scenario.
+fn results(asked: &Asked) -> PathBuf {
+    let name = if asked.smoke { "bench-smoke" } else { "bench-results" };
+    PathBuf::from("target").join(name)
+}
+
+/// Runs each tool once, then each once more, and so on, so that what else happens on the machine
+/// hits all of them. A tool that fails is written down as such.
+pub(crate) fn alternate(
+    runs: usize,
+    tools: &mut [ToolRecord],
+    mut once: impl FnMut(usize) -> Outcome<Sample>,
+) {
+    for run in 1..=runs {
+        for (number, tool) in tools.iter_mut().enumerate() {
+            match guarded(|| once(number)) {
+                Ok(sample) => {
+                    eprintln!("{} {run}: {}", tool.tool, shown(&sample));
+                    tool.runs.push(sample);
+                }
+                Err(error) => {
+                    eprintln!("{} {run} failed: {error}", tool.tool);
+                    tool.failures.push(error.to_string());
+                }
+            }
+        }
+    }
+}
+
+fn shown(sample: &Sample) -> String {
+    let numbers = sample.numbers.iter().map(|(key, value)| format!("{key} {value:.3}"));
+    numbers.collect::<Vec<_>>().join(", ")
+}
+
+/// A panic of the harness is a failure like any other.
+fn guarded<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(text.unwrap_or_else(|| "it panicked".into()).into())
+    })
+}

@@ -1,0 +1,56 @@
+//! Swarms that no machine here could hold, in the simulator.
+
+use super::alternate;
+use crate::Outcome;
+use crate::asked::Asked;
+use crate::machine::{Machine, date};
+use crate::record::{Column, Plot, Record, ToolRecord};
+use crate::tools::simulated::Swarm;
+
+/// The last peer's time beside the least possible one, for swarms of many sizes.
+pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
+    let sizes: &[usize] = if asked.smoke { &[10, 20] } else { SIZES };
+    let date = date();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut tools = vec![ToolRecord::named("murder, simulated", version, "one seed a size")];
+    for peers in sizes {
+        alternate(1, &mut tools, |_| {
+            let swarm =
+                Swarm { peers: *peers, pieces: PIECES, piece_kib: 256, kbit: 50_000, seed: 1 };
+            let came = swarm.simulate()?;
+            Ok(crate::record::Sample::default()
+                .with("peers", *peers as f64)
+                .with("ratio", came.ratio)
+                .with("seeder copies", came.copies)
+                .with("received copies", came.received))
+        });
+    }
+    Ok(Record {
+        scenario: name.into(),
+        title: format!("Simulated swarms of {} to {} peers", sizes[0], sizes[sizes.len() - 1]),
+        about: format!(
+            "Equal links of 50 Mbit/s, 1 ms apart, {PIECES} pieces of 256 KiB. The bound is the \
+             least possible time for so many peers and pieces (Mundinger, Weber and Weiss)."
+        ),
+        date,
+        machine: Machine::here(),
+        by: Some("peers".into()),
+        columns: vec![
+            Column::new("peers", "peers", 0),
+            Column::new("ratio", "last peer / bound", 3),
+            Column::new("seeder copies", "seeder's upload, copies", 3),
+            Column::new("received copies", "received by a peer, copies", 3),
+        ],
+        plots: vec![Plot::Lines {
+            x: "peers".into(),
+            y: "ratio".into(),
+            x_title: "peers".into(),
+            y_title: "last peer's time / bound".into(),
+            logarithmic_y: false,
+        }],
+        tools,
+    })
+}
+
+const SIZES: &[usize] = &[10, 32, 100, 316, 1000, 3162, 10_000];
+const PIECES: u64 = 512;

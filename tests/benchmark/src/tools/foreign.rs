@@ -1,0 +1,58 @@
+//! What other people's BitTorrent clients need: a torrent made by mktorrent, and opentracker.
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use murder_testfleet::State;
+
+use crate::Outcome;
+use crate::field::{Field, PAYLOAD, wait_until};
+use crate::member::Member;
+
+/// Makes a torrent of the field's file with pieces of 2^n bytes, puts it on every host, and starts
+/// a tracker for it.
+pub(crate) fn prepare(field: &Field, piece_bits: u32) -> Outcome<()> {
+    let (seeder, tracker) = (field.seeder(), field.tracker());
+    let announce = format!("http://{}:{TRACKER_PORT}/announce", tracker.address);
+    let torrent = seeder.file(TORRENT);
+    let make = format!("mktorrent -l {piece_bits} -a {announce} -o {torrent} {PAYLOAD}");
+    seeder.host().sh(&make);
+    let bytes = fs::read(seeder.path(TORRENT))?;
+    for peer in field.peers() {
+        fs::write(peer.path(TORRENT), &bytes)?;
+    }
+    // Debian's opentracker answers only for the torrents of its list.
+    let shown = seeder.host().sh(&format!("aria2c -S {torrent}"));
+    let hash = shown.lines().find_map(|line| line.strip_prefix("Info Hash: "));
+    let hash = hash.ok_or("aria2c -S shows no info hash")?;
+    fs::write(tracker.path("whitelist"), format!("{hash}\n"))?;
+    // It becomes somebody who may not look into every folder.
+    tracker.host().sh(&format!("chmod 755 {}", tracker.folder));
+    // It ends with the sweep.
+    let _: Child = tracker
+        .command("opentracker")
+        .args(["-i", &tracker.address, "-p", &TRACKER_PORT.to_string(), "-d", "/"])
+        .args(["-w", &tracker.file("whitelist")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    wait_until("opentracker listens", || tracker.host().listens(TRACKER_PORT))
+}
+
+/// Waits until the tracker has answered a member's announce, and so knows it.
+pub(crate) fn wait_for_announce(field: &Field, member: &Member) -> Outcome<()> {
+    wait_until(&format!("{} is known to opentracker", member.name), || {
+        let mut sockets = field.tracker().host().sockets().into_iter();
+        sockets.any(|socket| {
+            socket.local.port() == TRACKER_PORT
+                && socket.state == State::TimeWait
+                && socket.remote.ip().to_string() == member.address
+        })
+    })
+}
+
+/// The torrent's name in each member's folder.
+pub(crate) const TORRENT: &str = "data.torrent";
+
+const TRACKER_PORT: u16 = 6969;

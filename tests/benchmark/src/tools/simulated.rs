@@ -1,0 +1,96 @@
+//! murder's swarm in the simulator, on links like those of the field.
+
+use std::process::Command;
+
+use super::Tool;
+use crate::Outcome;
+use crate::field::Field;
+use crate::program::{self, built};
+use crate::record::Sample;
+
+/// The simulator.
+pub(crate) struct Simulated;
+
+impl Tool for Simulated {
+    fn name(&self) -> String {
+        "murder, simulated".into()
+    }
+
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").into()
+    }
+
+    fn settings(&self) -> String {
+        "links of the measured goodput, 1 ms apart, pieces of 64 KiB; one seed".into()
+    }
+
+    fn run(&self, field: &Field) -> Outcome<Sample> {
+        let kbit = (field.goodput * 8.0 / 1000.0) as u64;
+        let pieces = field.mib * 16;
+        let swarm = Swarm { peers: field.peers().len(), pieces, piece_kib: 64, kbit, seed: 1 };
+        let came = swarm.simulate()?;
+        let bound = field.flow_seconds();
+        Ok(Sample::default()
+            .with("seconds", came.last)
+            .with("ratio", came.last / bound)
+            .with("median ratio", came.median / bound)
+            .with("seeder copies", came.copies)
+            .with("received copies", came.received))
+    }
+}
+
+/// A swarm to simulate.
+pub(crate) struct Swarm {
+    pub(crate) peers: usize,
+    pub(crate) pieces: u64,
+    pub(crate) piece_kib: u64,
+    pub(crate) kbit: u64,
+    pub(crate) seed: u64,
+}
+
+/// How it went.
+pub(crate) struct Came {
+    pub(crate) median: f64,
+    pub(crate) last: f64,
+    /// The last peer's time over the least possible one.
+    pub(crate) ratio: f64,
+    pub(crate) copies: f64,
+    pub(crate) received: f64,
+}
+
+impl Swarm {
+    /// Runs the simulator's report program.
+    pub(crate) fn simulate(&self) -> Outcome<Came> {
+        let mut command = Command::new(built("report")?);
+        command.args(["--csv", "--latency-us", "1000", "--join-ms", "1"]);
+        for (option, value) in [
+            ("--peers", self.peers as u64),
+            ("--pieces", self.pieces),
+            ("--piece-kib", self.piece_kib),
+            ("--rate-kbit", self.kbit),
+            ("--seeds", self.seed),
+        ] {
+            command.args([option, &value.to_string()]);
+        }
+        let said = program::run(&mut command, PATIENCE)?.stdout;
+        let mut lines = said.lines();
+        let titles: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        // It prints all seeds up to the one that is asked for.
+        let last = lines.last().ok_or("the simulator printed no numbers")?;
+        let number = |title: &str| -> Outcome<f64> {
+            let column = titles.iter().position(|name| *name == title);
+            let value = column.and_then(|column| last.split(',').nth(column)?.parse().ok());
+            value.ok_or_else(|| format!("the simulator printed no {title}: {said}").into())
+        };
+        Ok(Came {
+            median: number("median_s")?,
+            last: number("last_s")?,
+            ratio: number("ratio")?,
+            copies: number("copies")?,
+            received: number("received")?,
+        })
+    }
+}
+
+/// Seconds.
+const PATIENCE: u32 = 240;
