@@ -281,6 +281,7 @@ impl Life {
 
     fn extract(&mut self) {
         if self.outcome.is_none() {
+            self.log().line("every piece is here");
             self.stage = Stage::Extracting;
             self.set_phase();
         }
