@@ -239,3 +239,18 @@ impl Place {
 fn finished<T>(joined: Result<T, tokio::task::JoinError>) -> T {
     joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_a_tree_is_decided_once() {
+        for (first, second) in [(Fated::Appears, Fated::Stopped), (Fated::Stopped, Fated::Appears)]
+        {
+            let fate = Fate::default();
+            assert_eq!(fate.decide(first), first);
+            assert_eq!(fate.decide(second), first);
+        }
+    }
+}
