@@ -178,7 +178,7 @@ impl Target {
 }
 
 /// What makes an agent with glibc in it smaller, in groups that a linker knows or doesn't. The
-/// numbers are what a group saved of the 1.09 MB that the agent has, gzipped, with all of them.
+/// numbers are what the agent would have more without a group, of 1.09 MB with gzip -9.
 fn slim(manifest_dir: &str) -> Vec<Vec<String>> {
     let groups = [
         // `agent/src/slim.rs` defines functions that archives define too; the first one counts.
