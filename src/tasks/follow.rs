@@ -14,9 +14,6 @@ use crate::report::{Event, Reporter};
 /// The hosts of a run on their way to exactly one outcome each.
 pub(super) struct Outcomes<'a> {
     reporter: &'a Reporter,
-    seeder: &'a str,
-    /// What a peer on the seeder's host has sent, which crosses the same uplink as the seeder's.
-    sent_beside: u64,
     waiting: BTreeMap<String, Stage>,
     results: Vec<HostResult>,
     began: Instant,
@@ -44,21 +41,10 @@ pub(super) enum More {
 }
 
 impl<'a> Outcomes<'a> {
-    /// Of these hosts, with the files from this one.
-    pub(super) fn of(
-        reporter: &'a Reporter,
-        seeder: &'a str,
-        hosts: impl IntoIterator<Item = String>,
-    ) -> Self {
+    /// Of these hosts.
+    pub(super) fn of(reporter: &'a Reporter, hosts: impl IntoIterator<Item = String>) -> Self {
         let waiting = hosts.into_iter().map(|host| (host, Stage::Unreached)).collect();
-        Self {
-            reporter,
-            seeder,
-            sent_beside: 0,
-            waiting,
-            results: Vec::new(),
-            began: Instant::now(),
-        }
+        Self { reporter, waiting, results: Vec::new(), began: Instant::now() }
     }
 
     /// The host's agent has taken the job.
@@ -151,10 +137,7 @@ impl<'a> Outcomes<'a> {
     }
 
     fn event(&mut self, event: FleetEvent) {
-        let here = event.reports.iter().filter(|report| report.host == self.seeder);
-        self.sent_beside = here.map(|report| report.uploaded).fold(self.sent_beside, u64::max);
-        let seeder_uploaded = event.seeder_uploaded + self.sent_beside;
-        self.reporter.emit(Event::Fleet(FleetEvent { seeder_uploaded, ..event.clone() }));
+        self.reporter.emit(Event::Fleet(event.clone()));
         self.reports(event.reports);
     }
 
@@ -219,7 +202,7 @@ mod tests {
     fn a_host_that_may_have_its_job_ends_as_it_tells_the_tracker() {
         let (reporter, _events) = Reporter::channel();
         let now = Instant::now();
-        let mut outcomes = Outcomes::of(&reporter, "s1", ["h1".to_owned()]);
+        let mut outcomes = Outcomes::of(&reporter, ["h1".to_owned()]);
         outcomes.unsure(now, "h1", lost());
         // The tracker tells of every host from the begin.
         assert_eq!(outcomes.take(report("h1", Phase::Connecting, None)), More::Yes);
@@ -234,7 +217,7 @@ mod tests {
     fn a_host_that_may_have_its_job_and_is_not_heard_of_failed_as_its_connection_did() {
         let (reporter, _events) = Reporter::channel();
         let now = Instant::now();
-        let mut outcomes = Outcomes::of(&reporter, "s1", ["h1".to_owned(), "h2".to_owned()]);
+        let mut outcomes = Outcomes::of(&reporter, ["h1".to_owned(), "h2".to_owned()]);
         outcomes.unsure(now, "h1", lost());
         assert_eq!(outcomes.unreached().collect::<Vec<_>>(), ["h2"]);
         assert_eq!(outcomes.end_doubtful(now + SAYS_HELLO / 2), []);
@@ -243,27 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_beside_the_seeder_sends_is_the_seeders_too() {
-        let (reporter, events) = Reporter::channel();
-        let mut outcomes = Outcomes::of(&reporter, "s1", ["s1".to_owned(), "h1".to_owned()]);
-        for (host, uploaded) in [("s1", 40), ("h1", 7)] {
-            let News::Event(mut event) = report(host, Phase::Downloading, None) else { panic!() };
-            event.seeder_uploaded = 100;
-            event.reports[0].uploaded = uploaded;
-            outcomes.take(News::Event(event));
-        }
-        let sent = events.try_iter().map(|event| match event {
-            Event::Fleet(fleet) => fleet.seeder_uploaded,
-            other => panic!("{other:?}"),
-        });
-        assert_eq!(sent.collect::<Vec<_>>(), [140, 140]);
-    }
-
-    #[test]
     fn what_the_tracker_said_before_the_connection_broke_counts() {
         let (reporter, _events) = Reporter::channel();
         let now = Instant::now();
-        let mut outcomes = Outcomes::of(&reporter, "s1", ["h1".to_owned()]);
+        let mut outcomes = Outcomes::of(&reporter, ["h1".to_owned()]);
         outcomes.take(report("h1", Phase::Downloading, None));
         outcomes.unsure(now, "h1", lost());
         assert_eq!(outcomes.end_doubtful(now + SAYS_HELLO), []);

@@ -29,7 +29,7 @@ pub(super) async fn run(
 ) -> Result<Vec<HostResult>, Stop> {
     context.task_started(TaskName::Peer, &hosts);
     let names = hosts.iter().map(|host| host.name.clone());
-    let mut outcomes = Outcomes::of(&context.reporter, &context.cast.seeder.name, names);
+    let mut outcomes = Outcomes::of(&context.reporter, names);
     let opened = tokio::select! {
         opened = open_run(context, peer, &hosts) => opened,
         () = context.interrupt.wait() => return Err(context.interrupted(GoesOn::Nothing)),
@@ -92,7 +92,7 @@ fn begin<'a>(context: &'a Context, entry: &RunEntry, news: &News) -> Outcomes<'a
     context.reporter.emit(started);
     let bytes = reports.iter().map(|report| report.total).max().unwrap_or_default();
     context.reporter.emit(Event::Archive { bytes, run: Some(entry.run.clone()) });
-    Outcomes::of(&context.reporter, &context.cast.seeder.name, hosts)
+    Outcomes::of(&context.reporter, hosts)
 }
 
 async fn latest_run(

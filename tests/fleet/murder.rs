@@ -114,7 +114,8 @@ impl Following {
     pub(crate) fn until_share(&mut self, share: f64) {
         self.until(|event| {
             let number = |key: &str| event[key].as_f64().unwrap_or_default();
-            event["event"] == "progress" && number("bytes") >= share * number("total_bytes")
+            let total = number("total_bytes");
+            event["event"] == "progress" && total > 0.0 && number("bytes") >= share * total
         });
     }
 

@@ -78,6 +78,21 @@ fn each_task_can_be_repeated_and_uninstall_leaves_nothing() {
 }
 
 #[test]
+fn a_peer_on_the_seeders_host_leaves_the_serving_to_the_seeder() {
+    let Some(fleet) = fleet_of(3) else { return };
+    small_tree_on_the_seeder(&fleet);
+
+    let ended = fleet.ok("--json distribute tag=v1 files_path=~/files destination_path=/srv/app");
+
+    tree::assert_same(&fleet.host(1).path("/root/files"), &fleet.host(1).path("/srv/app/v1"));
+    let log = fs::read_to_string(fleet.host(1).path("/root/.murder/log/peer-v1.log")).unwrap();
+    assert!(log.contains("the seeder on this host serves it"), "{log}");
+    let summary: serde_json::Value =
+        serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert!(summary["seeder_copies"].as_f64() >= Some(1.0), "{summary}");
+}
+
+#[test]
 fn distribute_does_the_whole_job_and_stops_what_it_started() {
     let Some(fleet) = fleet_of(3) else { return };
     small_tree_on_the_seeder(&fleet);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use murder_protocol::verbs::PeerStart;
+use murder_protocol::verbs::{PeerStart, Role};
 use murder_protocol::{Blame, Failure, HostOutcome, HostReport, Phase};
 use murder_swarm::metainfo::{About, Metainfo};
 use murder_swarm::torrent::Config;
@@ -23,6 +23,7 @@ use crate::blamed::Blamed as _;
 use crate::channel::{self, Channel, ChannelConfig, ChannelEvent, Have, Hello, Part};
 use crate::disk::Verify;
 use crate::engine::{Engine, Event, Listener, Options, Progress};
+use crate::lock;
 use crate::log::Log;
 use crate::place::Placement;
 
@@ -42,6 +43,8 @@ pub(super) struct Life {
     placing: Option<Placing>,
     /// It was told to stop in the moment in which the tree appears.
     goes: Option<Serves>,
+    /// Whom it serves once the tree is in place.
+    serves: Serves,
     /// What the engine will need.
     unused: Option<Unused>,
     /// What putting in place will need.
@@ -111,6 +114,7 @@ impl Life {
             control,
             placing: None,
             goes: None,
+            serves: Serves::Others,
             unused: Some(Unused { me, seed, listener }),
             target: Some(Target { names, about, placement }),
             early: Vec::new(),
@@ -237,7 +241,7 @@ impl Life {
                 if let Some(path) = placed.left_over {
                     self.log().line(format_args!("{} could not be removed", path.display()));
                 }
-                self.end(HostOutcome::Ok, Serves::Others);
+                self.end(HostOutcome::Ok, self.serves);
                 if let Some(serves) = self.goes {
                     self.terms.ended(serves, Instant::now());
                 }
@@ -254,18 +258,23 @@ impl Life {
             self.log().line(format_args!("{found} of {all} pieces were there already"));
         }
         let unused = self.unused.take().expect("verifying is done once");
-        let (engine, events) = Engine::start(Options {
-            metainfo: self.metainfo.clone(),
-            archive: archive.clone(),
-            have: have.clone(),
-            me: unused.me,
-            listener: unused.listener,
-            config: Config::default(),
-            seed: unused.seed,
-        });
-        engine.candidates(std::mem::take(&mut self.early)).await;
-        self.engine = Some(engine);
-        self.engine_events = Some(events);
+        if full && self.seeder_is_here() {
+            self.log().line("the seeder on this host serves it, so this peer does not");
+            self.serves = Serves::Nobody;
+        } else {
+            let (engine, events) = Engine::start(Options {
+                metainfo: self.metainfo.clone(),
+                archive: archive.clone(),
+                have: have.clone(),
+                me: unused.me,
+                listener: unused.listener,
+                config: Config::default(),
+                seed: unused.seed,
+            });
+            engine.candidates(std::mem::take(&mut self.early)).await;
+            self.engine = Some(engine);
+            self.engine_events = Some(events);
+        }
         if let Some(Target { names, about, placement }) = self.target.take() {
             let (metainfo, keep_owner) =
                 (self.metainfo.clone(), self.request.destination.keep_owner);
@@ -277,6 +286,11 @@ impl Life {
             true => self.extract(),
             false => self.set_phase(),
         }
+    }
+
+    /// Two of them would send the same pieces twice over one uplink.
+    fn seeder_is_here(&self) -> bool {
+        lock::holder(&self.post.home, Role::Seeder, Some(&self.request.tag)).is_some()
     }
 
     fn extract(&mut self) {
