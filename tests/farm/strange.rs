@@ -36,7 +36,8 @@ fn a_host_that_speaks_something_else_is_no_sshd() {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut stream = stream;
-            let _ = stream.write_all(b"\x16\x03\x01\x02\n");
+            // A TLS alert, as a web server says it.
+            let _ = stream.write_all(b"\x15\x03\x01\x00\x02\x02\x28\n");
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });

@@ -5,16 +5,14 @@ use std::fs;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, WaitOptions, set_child_subreaper, waitpid};
-
-/// What was seen of a command, in the way of `/usr/bin/time`, with all that it started.
+/// What was seen of a command and of all that descends from it.
 #[derive(Clone, Debug)]
 pub struct Cost {
     /// How it ended.
     pub status: ExitStatus,
     /// Until its end.
     pub wall: Duration,
-    /// CPU time of all its processes, those too that it left behind.
+    /// CPU time of its processes, but for those that left it.
     pub cpu: Duration,
     /// The most processes at a time.
     pub processes: usize,
@@ -27,12 +25,10 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Runs a command to its end, and waits for what it left behind. For a program that measures
-    /// one command at a time and has no other children: it reaps whatever there is.
+    /// Runs a command to its end. No other child of this process may end meanwhile.
     ///
     /// Peaks are those of a look every 50 ms, but for `resident_kib`, which the kernel keeps.
     pub fn of(command: &mut Command) -> std::io::Result<Self> {
-        set_child_subreaper(Some(Pid::INIT))?;
         let before = children_cpu();
         let began = Instant::now();
         let mut child = command.spawn()?;
@@ -45,7 +41,6 @@ impl Cost {
             std::thread::sleep(LOOK);
         };
         let wall = began.elapsed();
-        while waitpid(None, WaitOptions::empty()).is_ok() {}
         Ok(Self {
             status,
             wall,
@@ -68,7 +63,7 @@ struct Peak {
 
 impl Peak {
     fn look(&mut self, first: u32) {
-        let family = family();
+        let family = family(first);
         let count = |pid: &u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
         self.processes = self.processes.max(family.len());
         self.descriptors = self.descriptors.max(family.iter().map(count).sum());
@@ -78,8 +73,8 @@ impl Peak {
     }
 }
 
-/// The processes that descend from this one.
-fn family() -> Vec<u32> {
+/// A process, and those that descend from it.
+fn family(first: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     let names = fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.file_name());
     for pid in names.filter_map(|name| name.to_str()?.parse().ok()) {
@@ -93,8 +88,8 @@ fn family() -> Vec<u32> {
             children.entry(parent.parse().unwrap_or_default()).or_default().push(pid);
         }
     }
-    let mut family = Vec::new();
-    let mut parents = vec![std::process::id()];
+    let mut family = vec![first];
+    let mut parents = vec![first];
     while let Some(parent) = parents.pop() {
         let born = children.remove(&parent).unwrap_or_default();
         family.extend(&born);
