@@ -4,7 +4,7 @@ use crate::Outcome;
 use crate::scenario::NAMES;
 
 /// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The scenarios to measure, in the order of the report.
     pub(crate) scenarios: Vec<&'static str>,
@@ -17,6 +17,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The same, but with no more runs than this: for what takes long and varies little.
+    pub(crate) fn at_most(&self, runs: usize) -> Self {
+        Self { runs: self.runs.min(runs), ..self.clone() }
+    }
+
     /// Reads the words.
     pub(crate) fn parse(words: &[&str]) -> Outcome<Self> {
         let mut asked = Self { scenarios: Vec::new(), runs: 5, smoke: false, tools: Vec::new() };

@@ -58,18 +58,19 @@ pub(crate) fn run(asked: &Asked) -> Outcome<()> {
     }
 }
 
+/// Sizes are such that all of it takes about half an hour with five runs.
 fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
     match name {
         "swarm-16" => swarm::limited(name, 16, 48, 50, asked),
-        "swarm-32" => swarm::limited(name, 32, 32, 20, asked),
+        "swarm-32" => swarm::limited(name, 32, 24, 20, asked),
         "swarm-64" => swarm::limited(name, 64, 16, 10, asked),
         "small-32" => swarm::small(name, asked),
         "loopback-1" => loopback::measure(name, 1, 1024, asked),
-        "loopback-8" => loopback::measure(name, 8, 512, asked),
+        "loopback-8" => loopback::measure(name, 8, 512, &asked.at_most(3)),
         "simulator" => simulator::measure(name, asked),
         "tracker" => tracker::measure(name, asked),
-        "archive" => archive::measure(name, asked),
-        "fan-out" => ssh::fan_out(name, asked),
+        "archive" => archive::measure(name, &asked.at_most(3)),
+        "fan-out" => ssh::fan_out(name, &asked.at_most(3)),
         "workstation" => ssh::workstation(name, asked),
         _ => Err(format!("no scenario is called {name}").into()),
     }
