@@ -64,3 +64,28 @@ fn usage() -> String {
         NAMES.join(" ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_scenario_all_of_them_run() {
+        assert_eq!(Asked::parse(&["--runs", "2"]).unwrap().scenarios, NAMES);
+        assert_eq!(Asked::parse(&["swarm-32"]).unwrap().scenarios, ["swarm-32"]);
+        assert!(Asked::parse(&["report"]).unwrap().scenarios.is_empty());
+    }
+
+    #[test]
+    fn a_smoke_run_is_tiny_and_leaves_out_what_is_then_alike() {
+        let asked = Asked::parse(&["--smoke"]).unwrap();
+        assert_eq!(asked.runs, 1);
+        assert!(asked.scenarios.contains(&"swarm-16") && !asked.scenarios.contains(&"swarm-64"));
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_is_refused_with_those_that_are() {
+        let refusal = Asked::parse(&["swarm-17"]).unwrap_err().to_string();
+        assert!(refusal.contains("swarm-17") && refusal.contains("swarm-16"), "{refusal}");
+    }
+}

@@ -104,7 +104,7 @@ impl Chart {
                 svg,
                 "<path d=\"M{x:.1} {TOP}V{BOTTOM}\" stroke=\"#555\" stroke-dasharray=\"5 4\"/>"
             );
-            text(&mut svg, (x + 5.0, TOP + 12.0), "start", label);
+            text(&mut svg, (x - 5.0, TOP + 14.0), "end", label);
         }
         for (line, color) in self.lines.iter().zip(COLORS.iter().cycle()) {
             let places = line.points.iter().map(|(x, y)| {

@@ -25,7 +25,12 @@ pub(crate) fn of(record: &Record) -> String {
             let _ = writeln!(text, "| {} | {cells} |", tool.tool);
         }
         if tool.runs.is_empty() {
-            let _ = writeln!(text, "| {} | failed |{}", tool.tool, " |".repeat(titles.len() - 1));
+            let _ = writeln!(
+                text,
+                "| {} | failed |{}",
+                tool.tool,
+                " |".repeat(titles.len().saturating_sub(1))
+            );
         }
     }
     text

@@ -40,9 +40,8 @@ pub(super) fn fan_out(name: &str, asked: &Asked) -> Outcome<Record> {
     ];
     alternate(asked.runs, &mut tools, |number| match number {
         0 => {
-            let sample = on_laptop(&fleet, &format!("{PROGRAMS}/murder --forks {forks} {PEER}"));
             clean(&fleet, hosts);
-            sample
+            on_laptop(&fleet, &format!("{PROGRAMS}/murder --forks {forks} {PEER}"))
         }
         1 => on_laptop(&fleet, &format!("{clush} true && {clush} true")),
         2 => on_laptop(&fleet, &format!("{pdsh} true && {pdsh} true")),
@@ -134,8 +133,9 @@ fn prepare(fleet: &Fleet) -> Outcome<()> {
     Ok(())
 }
 
-/// Removes what a run left, so that the next one has everything to fetch.
+/// Removes what a run left, so that the next one has everything to fetch and to connect to.
 fn clean(fleet: &Fleet, hosts: usize) {
+    fleet.laptop().sh("kill -KILL -1");
     fleet.host(1).sh("rm -rf /srv/app");
     for number in 2..=hosts {
         fleet.host(number).sh("kill -KILL -1; rm -rf /srv/app .murder/spool .murder/run");
@@ -227,4 +227,4 @@ impl Looked {
 }
 
 const PEER: &str = "peer tag=v1 destination_path=/srv/app";
-const LINE: &str = "--forks 64 -i hosts distribute_files";
+const LINE: &str = "--forks 64 --accept-new-hosts -i hosts distribute_files";
