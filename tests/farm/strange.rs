@@ -24,7 +24,7 @@ fn a_host_that_lets_us_in_and_hangs_up_has_lost_the_connection() {
 fn a_host_that_takes_a_connection_and_says_nothing_is_told_from_one_that_is_down() {
     let Some(farm) = farm("") else { return };
     let silent = TcpListener::bind("127.1.0.2:0").unwrap();
-    let ran = ask(&farm, &silent);
+    let ran = ask(&farm, &silent, "8s");
     says(&ran, "unreachable h1: it takes connections and says nothing: ");
 }
 
@@ -41,7 +41,7 @@ fn a_host_that_speaks_something_else_is_no_sshd() {
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });
-    let ran = ask(&farm, &babbler);
+    let ran = ask(&farm, &babbler, "2m");
     says(&ran, "unreachable h1: what answers there is no sshd: ");
 }
 
@@ -51,7 +51,7 @@ fn a_host_that_always_hangs_up_says_how_often_it_was_tried() {
     let rude = TcpListener::bind("127.1.0.2:0").unwrap();
     let listener = rude.try_clone().unwrap();
     std::thread::spawn(move || listener.incoming().for_each(drop));
-    let ran = ask(&farm, &rude);
+    let ran = ask(&farm, &rude, "8s");
     says(&ran, "unreachable h1: it hung up before its first word, ");
     says(&ran, " times: kex_exchange_identification: ");
 }
@@ -76,10 +76,10 @@ fn an_interrupted_murder_leaves_no_ssh_and_no_control_sockets() {
     assert_eq!(fs::read_dir(farm.folder().join("run")).unwrap().count(), 0);
 }
 
-/// `murder status` of a host that listens there.
-fn ask(farm: &Farm, listener: &TcpListener) -> Output {
+/// `murder status` of a host that listens there, and has so long to answer.
+fn ask(farm: &Farm, listener: &TcpListener, timeout: &str) -> Output {
     let inventory = of_one(farm, listener, 1);
-    let words = ["--timeout", "8", "--limit", "peer", "status"];
+    let words = ["--timeout", timeout, "--limit", "peer", "status"];
     murder(farm, &inventory).args(words).output().unwrap()
 }
 
