@@ -12,7 +12,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
     let sizes: &[usize] = if asked.smoke { &[10, 20] } else { SIZES };
     let date = date();
     let version = env!("CARGO_PKG_VERSION");
-    let mut tools = vec![ToolRecord::named("murder, simulated", version, "one seed a size")];
+    let mut tools = vec![ToolRecord::named("murder (simulated)", version, "one seed a size")];
     for peers in sizes {
         alternate(1, &mut tools, |_| {
             let swarm =

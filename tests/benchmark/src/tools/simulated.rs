@@ -13,7 +13,7 @@ pub(crate) struct Simulated;
 
 impl Tool for Simulated {
     fn name(&self) -> String {
-        "murder, simulated".into()
+        "murder (simulated)".into()
     }
 
     fn version(&self) -> String {
