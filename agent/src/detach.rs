@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::blamed::chain;
-use crate::home::role_word;
+use crate::home::{role_noun, role_word};
 use crate::log::Log;
 use crate::roles::PREFIX;
 
@@ -37,27 +37,33 @@ pub fn spawn<T>(
 where
     T: DeserializeOwned,
 {
-    let word = role_word(role);
+    let (word, noun) = (role_word(role), role_noun(role));
     let bug = |what: &str, error: &dyn std::error::Error| {
-        Failure::new(Blame::Host, format!("could not {what} the {word}: {}", chain(error)))
+        Failure::new(Blame::Host, format!("could not {what} the {noun}: {}", chain(error)))
     };
     let mut child = start(word).map_err(|error| bug("start", &error))?;
     if let Err(error) = hand_over(&mut child, request) {
         // It may have ended at once, and then its own words say more.
-        return Err(last_words(child, word).unwrap_or_else(|| bug("talk to", &error)));
+        return Err(last_words(child, noun).unwrap_or_else(|| bug("talk to", &error)));
     }
     match first_line(&mut child, patience) {
         None => {
             let _ = child.kill();
             let _ = child.wait();
             let seconds = patience.as_secs();
-            Err(Failure::new(Blame::Host, format!("the {word} was not ready after {seconds} s"))
+            Err(Failure::new(Blame::Host, format!("the {noun} was not ready after {seconds} s"))
                 .hint("look at its log with the task logs"))
         }
         Some(line) => match serde_json::from_str(&line) {
-            Ok(FirstWord::Ready(value)) => Ok(Ready { pid: child.id(), value }),
+            Ok(FirstWord::Ready(value)) => {
+                let pid = child.id();
+                // Whoever outlives the role, as an agent that waits does, must take note of its
+                // end, or the kernel keeps its place.
+                std::thread::spawn(move || child.wait());
+                Ok(Ready { pid, value })
+            }
             Ok(FirstWord::Failed(failure)) => Err(failure),
-            Err(error) => Err(last_words(child, word).unwrap_or_else(|| bug("hear", &error))),
+            Err(error) => Err(last_words(child, noun).unwrap_or_else(|| bug("hear", &error))),
         },
     }
 }
@@ -139,7 +145,7 @@ fn first_line(child: &mut Child, patience: Duration) -> Option<String> {
 }
 
 /// What a child that ended without an answer wrote to stderr.
-fn last_words(mut child: Child, word: &str) -> Option<Failure> {
+fn last_words(mut child: Child, noun: &str) -> Option<Failure> {
     let _ = child.kill();
     let mut text = String::new();
     let stderr = child.stderr.take()?;
@@ -147,7 +153,7 @@ fn last_words(mut child: Child, word: &str) -> Option<Failure> {
     let status = child.wait().ok()?;
     let text = text.trim().replace('\n', " ");
     let text = if text.is_empty() { status.to_string() } else { text };
-    Some(Failure::new(Blame::Bug, format!("the {word} ended before it was ready: {text}")))
+    Some(Failure::new(Blame::Bug, format!("the {noun} ended before it was ready: {text}")))
 }
 
 const LONGEST_LAST_WORDS: u64 = 4096;

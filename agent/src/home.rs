@@ -155,12 +155,21 @@ pub fn role_name(role: Role, tag: Option<&Tag>) -> String {
     tag.map_or_else(|| role.to_owned(), |tag| format!("{role}-{tag}"))
 }
 
-/// The role's own word: `tracker`, `seeder` or `peer`.
+/// The role's own word: `tracker`, `seeder`, `peer` or `warm`.
 pub const fn role_word(role: Role) -> &'static str {
     match role {
         Role::Tracker => "tracker",
         Role::Seeder => "seeder",
         Role::Peer => "peer",
+        Role::Warm => "warm",
+    }
+}
+
+/// What a role is called in a sentence: `tracker`, `waiting agent`.
+pub const fn role_noun(role: Role) -> &'static str {
+    match role {
+        Role::Warm => "waiting agent",
+        Role::Tracker | Role::Seeder | Role::Peer => role_word(role),
     }
 }
 
@@ -168,6 +177,7 @@ pub const fn role_word(role: Role) -> &'static str {
 pub fn parse_role_name(name: &str) -> Option<(Role, Option<Tag>)> {
     match name.split_once('-') {
         None if name == "tracker" => Some((Role::Tracker, None)),
+        None if name == "warm" => Some((Role::Warm, None)),
         Some(("seeder", tag)) => Some((Role::Seeder, Some(tag.parse().ok()?))),
         Some(("peer", tag)) => Some((Role::Peer, Some(tag.parse().ok()?))),
         _ => None,
@@ -288,7 +298,7 @@ mod tests {
     #[test]
     fn a_roles_name_can_be_read_back() {
         let tag: Tag = "a-b.c".parse().unwrap();
-        for (role, tag) in [(Role::Tracker, None), (Role::Peer, Some(tag))] {
+        for (role, tag) in [(Role::Tracker, None), (Role::Warm, None), (Role::Peer, Some(tag))] {
             let name = role_name(role, tag.as_ref());
             assert_eq!(parse_role_name(&name), Some((role, tag)));
         }

@@ -29,6 +29,12 @@ impl StatusFile {
         write_private(&self.path, &json)
     }
 
+    /// Leaves nothing to be told of the role.
+    pub fn remove(&self) {
+        // One that can't be removed is taken for that of a role that was killed.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
     /// What was written last.
     pub fn read(&self) -> Option<RoleStatus> {
         serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()

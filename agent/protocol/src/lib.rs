@@ -10,6 +10,7 @@ mod frame;
 mod size;
 mod tag;
 pub mod verbs;
+mod warm;
 
 pub use bytes::Bytes;
 pub use failure::{Blame, Failure};

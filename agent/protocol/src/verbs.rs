@@ -8,6 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use crate::warm::{
+    HandOut, HandOutReply, HandedOut, Taken, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
+    WarmReply, WarmStart, WarmStop,
+};
 use crate::{Bytes, FleetEvent, HostOutcome, HostReport, Phase, RunId, Secret, Tag};
 
 /// One request type per verb.
@@ -50,6 +54,11 @@ verbs! {
     Watch = "watch", FleetEvent => WatchReply;
     PeerStart = "peer-start", NoEvent => PeerReply;
     PeerStop = "peer-stop", NoEvent => StopReply;
+    WarmExpect = "warm-expect", NoEvent => WarmExpected;
+    WarmForget = "warm-forget", NoEvent => WarmForgotten;
+    WarmStart = "warm-start", NoEvent => WarmReply;
+    WarmStop = "warm-stop", NoEvent => StopReply;
+    HandOut = "hand-out", HandedOut => HandOutReply;
     Clean = "clean", NoEvent => CleanReply;
     Status = "status", NoEvent => StatusReply;
     Doctor = "doctor", DoctorEvent => DoctorReply;
@@ -197,7 +206,7 @@ pub struct RegisterReply {
 }
 
 /// How an agent takes part in a swarm: where it listens and what it says of itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// The inventory's name for the host.
     pub host: String,
@@ -274,6 +283,9 @@ pub struct RunReply {
     pub trackers: Vec<SocketAddr>,
     /// Whether a seeder of the tag is connected to the tracker.
     pub seeder_present: bool,
+    /// The hosts where agents wait, which can be handed the job by [`HandOut`].
+    #[serde(default)]
+    pub warm: Vec<String>,
 }
 
 /// Asks the tracker for the runs it remembers.
@@ -335,7 +347,7 @@ pub struct WatchReply {
 }
 
 /// Hands a host its part of a run; returns once a detached peer has taken it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerStart {
     /// Which run.
     pub run: RunId,
@@ -372,7 +384,7 @@ pub struct Destination {
 }
 
 /// The answer to [`PeerStart`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReply {
     /// A peer of this tag, destination and torrent ran before the request, and goes on.
     pub already_running: bool,
@@ -429,6 +441,8 @@ pub enum Role {
     Seeder,
     /// Fetches the archive and puts the tree in place.
     Peer,
+    /// Waits for a job, connected to the tracker.
+    Warm,
 }
 
 /// One role as its status file has it.

@@ -186,9 +186,9 @@ impl Client {
 
     async fn enter(&mut self, tracker: SocketAddr) -> Result<Link, EnterError> {
         let mut stream =
-            timeout(CONNECTING, dial(tracker, &self.config.hello)).await.map_err(|_| {
-                EnterError::Slow { what: "take the connection", seconds: CONNECTING.as_secs() }
-            })??;
+            timeout(CONNECTING, dial(tracker, self.config.hello.announce_ip)).await.map_err(
+                |_| EnterError::Slow { what: "take the connection", seconds: CONNECTING.as_secs() },
+            )??;
         stream.set_nodelay(true)?;
         let local_ip = stream.local_addr()?.ip();
         let hello = ToTracker::Hello(Box::new(self.hello(local_ip)));

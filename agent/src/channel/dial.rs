@@ -1,18 +1,19 @@
 //! A TCP connection to a tracker, whatever its make.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::message::Hello;
-
 /// Takes no longer than the kernel does; callers give it [`CONNECTING`].
 ///
 /// On a fleet of loopback addresses each host speaks from its own, as it would on a network.
-pub(super) async fn dial(tracker: SocketAddr, hello: &Hello) -> std::io::Result<TcpStream> {
+pub(super) async fn dial(
+    tracker: SocketAddr,
+    announce_ip: Option<IpAddr>,
+) -> std::io::Result<TcpStream> {
     let socket = if tracker.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    match hello.announce_ip {
+    match announce_ip {
         Some(ip) if ip.is_loopback() && tracker.ip().is_loopback() => {
             // A family that does not fit is the inventory's affair; the connection works without.
             let _ = socket.bind(SocketAddr::new(ip, 0));

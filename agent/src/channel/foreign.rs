@@ -79,7 +79,7 @@ impl Announcer<'_> {
     /// Announces once, over a connection of its own.
     pub(super) async fn announce(&self, event: Event) -> Result<Announced, ForeignError> {
         let tracker = self.tracker;
-        let connecting = timeout(CONNECTING, dial(tracker, self.hello));
+        let connecting = timeout(CONNECTING, dial(tracker, self.hello.announce_ip));
         let mut stream = connecting.await.map_err(|_| ForeignError::Slow)??;
         let local_ip = stream.local_addr()?.ip();
         let query = query(self.hello, local_ip, &self.said.borrow(), event);

@@ -6,12 +6,16 @@ use murder_protocol::{HostReport, RunId, Secret};
 use murder_swarm::wire::{InfoHash, PeerId};
 use serde::{Deserialize, Serialize};
 
+use super::order::Wait;
+
 /// From an agent to its tracker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToTracker {
     /// Who the agent is. The first message, and only the first.
     Hello(Box<Hello>),
+    /// The agent is of no swarm and waits for orders. The first message, in place of `Hello`.
+    Wait(Wait),
     /// How far the host is.
     Report(Box<HostReport>),
     /// It could use more addresses.

@@ -4,7 +4,9 @@
 //! JSON, one message a line. The agent reports how far it is; the tracker answers with addresses
 //! of peers, and says when the swarm is done. `message` has the words, `line` how they travel,
 //! `dial` and `upgrade` how a connection begins, `client` the agent's end; `foreign` is for a
-//! tracker of another make. Our tracker's end is in `tracker::agents`.
+//! tracker of another make. An agent that waits for a job has other words, in `order`, which `seal`
+//! makes trustworthy, and an end of its own, `waiting`. Our tracker's ends are in
+//! `tracker::agents` and `tracker::waiting`.
 
 mod client;
 mod dial;
@@ -12,9 +14,15 @@ mod foreign;
 mod line;
 mod message;
 mod news;
+mod order;
+mod seal;
 mod upgrade;
+mod waiting;
 
 pub use client::{Channel, ChannelConfig, ChannelEvent, connect};
 pub use line::{LineError, LineReader, encode};
 pub use message::{Have, Hello, Part, ToAgent, ToTracker};
+pub use order::{Answer, FromWaiting, Order, ToWaiting, Wait, Word};
+pub use seal::{SealError, Sealed, Seals, Side, digest, same};
 pub use upgrade::{PATH, PROTOCOL_NAME, SWITCHING};
+pub use waiting::{Ordered, WaitError, Waiter, Waiting};

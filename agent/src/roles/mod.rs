@@ -10,6 +10,7 @@ mod peer;
 mod post;
 mod seeder;
 mod tracker;
+mod warm;
 
 pub(crate) use job::JobFile;
 pub(crate) use peer::PeerJob;
@@ -34,5 +35,9 @@ pub fn run(word: &str) -> ExitCode {
 /// What plays a role, from its request on stdin to its end.
 type Play = fn() -> ExitCode;
 
-const ROLES: &[(&str, Play)] =
-    &[("peer", peer::run), ("seeder", seeder::run), ("tracker", tracker::play)];
+const ROLES: &[(&str, Play)] = &[
+    ("peer", peer::run),
+    ("seeder", seeder::run),
+    ("tracker", tracker::play),
+    ("warm", warm::play),
+];

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{
-    NoEvent, RegisterReply, RunList, RunListReply, RunOpen, RunReply, TorrentRegister,
-    TrackerReply, Watch, WatchInput, WatchReply,
+    HandOut, HandOutReply, HandedOut, NoEvent, RegisterReply, RunList, RunListReply, RunOpen,
+    RunReply, TorrentRegister, TrackerReply, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
+    Watch, WatchInput, WatchReply,
 };
 use murder_protocol::{Blame, Failure, FleetEvent, Frame, encode};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::desk::Chance;
+use super::jobs::Given;
 use super::keys;
 use super::run::{Came, Watcher};
 use super::shared::Shared;
@@ -39,6 +41,12 @@ pub enum AdminRequest {
     Open(RunOpen),
     /// Which runs it remembers.
     List(RunList),
+    /// To expect agents that wait.
+    Expect(WarmExpect),
+    /// To expect them no more.
+    Forget(WarmForget),
+    /// To give agents that wait their jobs.
+    HandOut(HandOut),
     /// To follow a run. [`WatchInput`] lines may follow.
     Watch(Watch),
     /// To follow it again, after the tracker was killed.
@@ -102,6 +110,15 @@ async fn answer(shared: Arc<Shared>, stream: UnixStream) {
             let result = open(&shared, request).await;
             reply(&mut write, result).await
         }
+        AdminRequest::Expect(request) => {
+            let result = expect(&shared, request).await;
+            reply(&mut write, result).await
+        }
+        AdminRequest::Forget(request) => {
+            forget(&shared, &request.hosts);
+            reply(&mut write, Ok(WarmForgotten {})).await
+        }
+        AdminRequest::HandOut(request) => hand_out(&shared, request, &mut write).await,
         AdminRequest::List(_) => {
             let list: RunListReply = shared.with(|state, _| state.list());
             reply(&mut write, Ok(list)).await
@@ -138,11 +155,41 @@ async fn open(shared: &Shared, request: RunOpen) -> Result<RunReply, Failure> {
     {
         sleep(GLANCE).await;
     }
-    let hosts = request.hosts.len();
-    let reply = shared.with(|state, now| state.open(now, request, chance))?;
-    shared.log.line(format_args!("run {} of {hosts} hosts begins", reply.run));
+    let hosts = request.hosts.clone();
+    let mut reply = shared.with(|state, now| state.open(now, request, chance))?;
+    shared.log.line(format_args!("run {} of {} hosts begins", reply.run, hosts.len()));
     wait_until_kept(shared).await;
+    reply.warm = shared.waiting.of(&hosts);
     Ok(reply)
+}
+
+/// Makes a key for each host that has none. Agents that wait there already go on with theirs.
+async fn expect(shared: &Shared, request: WarmExpect) -> Result<WarmExpected, Failure> {
+    let span = Duration::from_secs(request.seconds);
+    let fresh: Result<Vec<_>, _> = request.hosts.iter().map(|_| keys::fresh()).collect();
+    let fresh = fresh.map_err(|error| no_chance(&error))?;
+    shared.log.line(format_args!("expects agents to wait on {} hosts", request.hosts.len()));
+    let keys = shared.with(|state, now| state.expect(now, request.hosts, span, fresh));
+    wait_until_kept(shared).await;
+    Ok(WarmExpected { trackers: shared.addresses(), keys })
+}
+
+fn forget(shared: &Shared, hosts: &[String]) {
+    shared.with(|state, _| state.forget_warm(hosts));
+    hosts.iter().for_each(|host| shared.waiting.let_go(host));
+}
+
+/// Says of each job what became of it, as soon as that is known.
+async fn hand_out(shared: &Shared, request: HandOut, write: &mut OwnedWriteHalf) -> io::Result<()> {
+    let torrent = match shared.with(|state, _| state.torrent_of(&request.run)) {
+        Ok(torrent) => torrent,
+        Err(failure) => return reply::<HandOutReply>(write, Err(failure)).await,
+    };
+    let mut given = Given::to(&shared.waiting, request.jobs, torrent);
+    while let Some(end) = given.next().await {
+        send(write, &Frame::<HandedOut, HandOutReply>::Event(end)).await?;
+    }
+    send(write, &Frame::<HandedOut, _>::Reply(HandOutReply {})).await
 }
 
 /// A run that a killed tracker forgets would leave its agents alone.
@@ -210,9 +257,11 @@ async fn follow(
 
 fn chance() -> Result<Chance, Failure> {
     let made = keys::fresh().and_then(|key| Ok(Chance { key, word: keys::hex::<4>()? }));
-    made.map_err(|error| {
-        Failure::new(Blame::Host, format!("the kernel gives no random numbers: {error}"))
-    })
+    made.map_err(|error| no_chance(&error))
+}
+
+fn no_chance(error: &getrandom::Error) -> Failure {
+    Failure::new(Blame::Host, format!("the kernel gives no random numbers: {error}"))
 }
 
 async fn reply<R: Serialize>(

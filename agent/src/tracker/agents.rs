@@ -13,8 +13,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::members::Refusal;
 use super::run::AgentConn;
 use super::shared::Shared;
+use super::waiting;
 use crate::blamed::chain;
-use crate::channel::{LineError, LineReader, SWITCHING, ToAgent, ToTracker, encode};
+use crate::channel::{
+    LineError, LineReader, SWITCHING, ToAgent, ToTracker, ToWaiting, Wait, encode,
+};
 
 /// Speaks with an agent whose HTTP request was read, until its connection ends. `rest` is what
 /// came after the request.
@@ -27,7 +30,15 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, rest: Vec<u8>,
         return;
     }
     match greet(&shared, &mut lines, from).await {
-        Ok((conn, mail, who)) => {
+        Ok(Guest::Waits(wait)) => {
+            if let Err(error) = waiting::serve(&shared, &mut lines, &mut write, &wait, from).await {
+                let why = chain(&error);
+                shared.log.line(format_args!("{:?} may not wait from {from}: {why}", wait.host));
+                send(&mut write, &encode(&ToWaiting::Refused { why })).await;
+            }
+            finish(&mut lines, &mut write).await;
+        }
+        Ok(Guest::Member(conn, mail, who)) => {
             shared.log.line(format_args!("{who} came from {from}"));
             let end = talk(&shared, conn, mail, &mut lines, &mut write).await;
             shared.leave(conn);
@@ -42,7 +53,13 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, rest: Vec<u8>,
     }
 }
 
-type Guest = (AgentConn, mpsc::Receiver<ToAgent>, String);
+/// Who came.
+enum Guest {
+    /// A member of a swarm, which was let in.
+    Member(AgentConn, mpsc::Receiver<ToAgent>, String),
+    /// One that wants to wait for jobs.
+    Waits(Wait),
+}
 
 async fn greet(
     shared: &Shared,
@@ -50,14 +67,18 @@ async fn greet(
     from: IpAddr,
 ) -> Result<Guest, GreetError> {
     let first = timeout(HELLO, lines.next()).await.map_err(|_| GreetError::Late)?;
-    let Some(ToTracker::Hello(hello)) = first? else { return Err(GreetError::NoHello) };
+    let hello = match first? {
+        Some(ToTracker::Hello(hello)) => hello,
+        Some(ToTracker::Wait(wait)) => return Ok(Guest::Waits(wait)),
+        _ => return Err(GreetError::NoHello),
+    };
     let part = match hello.part {
         crate::channel::Part::Seeder => "seeder",
         crate::channel::Part::Peer => "peer",
     };
     let who = format!("{part} {:?}", hello.host);
     let (conn, mail) = shared.enter(from, *hello)?;
-    Ok((conn, mail, who))
+    Ok(Guest::Member(conn, mail, who))
 }
 
 async fn talk(

@@ -47,6 +47,11 @@ impl Asking {
         self.lines.get_mut().write_all(&crate::channel::encode(line))
     }
 
+    /// Waits so long for each frame from now on.
+    pub fn be_patient(&self, patience: Duration) -> io::Result<()> {
+        self.lines.get_ref().set_read_timeout(Some(patience))
+    }
+
     /// The same connection, for another thread to write to. Reads wait for ever from now on.
     pub fn split(&self) -> io::Result<UnixStream> {
         let stream = self.lines.get_ref();

@@ -6,7 +6,7 @@ use murder_protocol::verbs::{
     RegisterReply, RunEntry, RunListReply, RunOpen, RunReply, TorrentRegister, WatchInput,
     WatchReply,
 };
-use murder_protocol::{Blame, Failure, FleetEvent, RunId, Secret};
+use murder_protocol::{Blame, Bytes, Failure, FleetEvent, RunId, Secret};
 use murder_swarm::Time;
 use murder_swarm::wire::InfoHash;
 
@@ -93,7 +93,38 @@ impl State {
             summary,
             trackers: self.addresses.clone(),
             seeder_present: self.has_seeder(info_hash),
+            warm: Vec::new(),
         })
+    }
+
+    /// Expects agents to wait on these hosts for so long; gives their keys. `fresh` has one for
+    /// each that has none.
+    pub(super) fn expect(
+        &mut self,
+        now: Time,
+        hosts: Vec<String>,
+        span: Duration,
+        fresh: Vec<Secret>,
+    ) -> Vec<Secret> {
+        self.changed(Change::Important);
+        let hosts = hosts.into_iter().zip(fresh);
+        hosts.map(|(host, fresh)| self.warm.expect(now, host, span, fresh)).collect()
+    }
+
+    /// Expects no agents to wait on these hosts any more.
+    pub(super) fn forget_warm(&mut self, hosts: &[String]) {
+        for host in hosts {
+            if self.warm.forget(host) {
+                self.changed(Change::Important);
+            }
+        }
+    }
+
+    /// What a run distributes.
+    pub(super) fn torrent_of(&self, id: &RunId) -> Result<Bytes, Failure> {
+        let run = self.run(id).ok_or_else(|| no_run(id))?;
+        let torrent = self.torrents.of_hash(run.plan().info_hash).next();
+        torrent.map(|torrent| torrent.file.clone()).ok_or_else(|| no_run(id))
     }
 
     /// The runs that are remembered, oldest first.

@@ -107,7 +107,7 @@ impl State {
             self.introduce(now, conn, Event::Regular, have, Want::UpTo(0));
         }
         match message {
-            ToTracker::Hello(_) => self.refuse(conn, "a second hello"),
+            ToTracker::Hello(_) | ToTracker::Wait(_) => self.refuse(conn, "a second hello"),
             ToTracker::Alive => {}
             ToTracker::WantPeers => {
                 self.introduce(now, conn, Event::Regular, have, Want::Fresh(MORE_PEERS));

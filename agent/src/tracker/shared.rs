@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use murder_swarm::Time;
 use tokio::sync::{Notify, mpsc};
 
+use super::jobs::Waiting;
 use super::members::Refusal;
 use super::run::AgentConn;
 use super::state::{Change, State};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) unkept: Notify,
     /// Held by whoever writes the file, until it is written even if nobody waits for that.
     pub(super) writing: Arc<tokio::sync::Mutex<()>>,
+    /// Agents that wait for jobs.
+    pub(super) waiting: Waiting,
     pub(super) log: Log,
 }
 
@@ -59,7 +62,8 @@ impl Shared {
     /// Shares a state.
     pub(super) fn new(state: State, clock: Clock, log: Log) -> Self {
         let inner = Mutex::new(Inner { state, mailboxes: HashMap::new() });
-        Self { inner, clock, unkept: Notify::new(), writing: Arc::default(), log }
+        let waiting = Waiting::default();
+        Self { inner, clock, unkept: Notify::new(), writing: Arc::default(), waiting, log }
     }
 
     /// Does something with the state, and delivers what follows from it.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::roster::Roster;
 use super::run::{AgentConn, Leases, Run, Watcher};
 use super::torrents::Torrents;
+use super::warm::Warm;
 use crate::channel::{Part, ToAgent};
 
 /// A tracker without its sockets.
@@ -28,6 +29,8 @@ pub struct State {
     pub(super) leases: Leases,
     pub(super) torrents: Torrents,
     pub(super) runs: Vec<Run>,
+    /// The hosts on which agents wait.
+    pub(super) warm: Warm,
     pub(super) store: Store,
     pub(super) agents: Roster,
     /// Members whose connection ended, and when they are forgotten.
@@ -67,11 +70,13 @@ pub(super) struct Keeping {
 }
 
 /// What stands in the tracker's file, to be read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Kept {
     version: u32,
     torrents: Torrents,
     runs: Vec<Run>,
+    #[serde(default)]
+    warm: Warm,
 }
 
 /// What stands in the tracker's file, to be written.
@@ -80,6 +85,7 @@ pub(super) struct Keep<'a> {
     version: u32,
     torrents: &'a Torrents,
     runs: &'a [Run],
+    warm: &'a Warm,
 }
 
 /// Why a kept state is of no use.
@@ -98,8 +104,7 @@ impl State {
         kept: Option<Kept>,
         seed: u64,
     ) -> Self {
-        let (torrents, mut runs) =
-            kept.map_or_else(Default::default, |kept| (kept.torrents, kept.runs));
+        let Kept { torrents, mut runs, warm, .. } = kept.unwrap_or_default();
         let mut store = Store::new(Config::default(), seed);
         for info_hash in torrents.hashes() {
             store.register(info_hash);
@@ -110,6 +115,7 @@ impl State {
             leases,
             torrents,
             runs,
+            warm,
             store,
             agents: Roster::default(),
             leaving: BTreeMap::new(),
@@ -128,7 +134,7 @@ impl State {
 
     /// What the file must have.
     pub(super) fn keep(&self) -> Keep<'_> {
-        Keep { version: VERSION, torrents: &self.torrents, runs: &self.runs }
+        Keep { version: VERSION, torrents: &self.torrents, runs: &self.runs, warm: &self.warm }
     }
 
     /// Messages to agents that wait to be sent.
@@ -204,6 +210,9 @@ impl State {
             self.store.leave(&info_hash, &peer_id);
         }
         self.store.expire(now);
+        if self.warm.expire(now) {
+            self.changed(Change::Small);
+        }
         self.pace();
         let runs = &self.runs;
         let agents = &self.agents;

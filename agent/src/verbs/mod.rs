@@ -22,7 +22,10 @@ mod stop;
 mod torrent;
 mod tracker_start;
 mod uninstall;
+mod warm;
 mod watch;
+
+pub(crate) use peer_start::start as start_peer;
 
 /// Carries out the verb with this name. The exit status is 0 when a reply was written and 1 when
 /// a failure was.
@@ -42,6 +45,11 @@ pub fn run(name: &str) -> ExitCode {
         v::TrackerStop::NAME => answer(stop::tracker),
         v::SeedStop::NAME => answer(stop::seeders),
         v::PeerStop::NAME => answer(stop::peers),
+        v::WarmExpect::NAME => answer(warm::expect),
+        v::WarmForget::NAME => answer(warm::forget),
+        v::WarmStart::NAME => answer(warm::start),
+        v::WarmStop::NAME => answer(warm::stop),
+        v::HandOut::NAME => answer(warm::hand_out),
         v::Clean::NAME => answer(clean::run),
         v::Status::NAME => answer(status::run),
         v::Logs::NAME => answer(logs::run),

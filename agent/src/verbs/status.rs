@@ -6,7 +6,7 @@ use murder_protocol::verbs::{Role, RoleStatus, Status, StatusReply};
 use murder_protocol::{Blame, Failure, HostOutcome, Tag};
 
 use super::Replies;
-use crate::home::{Home, role_word};
+use crate::home::{Home, role_noun};
 use crate::lock::held;
 use crate::status::{read_all, unix_now};
 
@@ -63,10 +63,11 @@ fn silent(role: Role, tag: Option<Tag>) -> RoleStatus {
 
 fn vanished(role: Role) -> Failure {
     let text =
-        format!("the {} ended without a word: killed, or the host went down", role_word(role));
+        format!("the {} ended without a word: killed, or the host went down", role_noun(role));
     Failure::new(Blame::Host, text).hint(match role {
         Role::Tracker => "run start_tracker again",
         Role::Seeder => "run start_seeding again",
+        Role::Warm => "run warm again",
         Role::Peer => "run the task peer again, which goes on from what is verified",
     })
 }

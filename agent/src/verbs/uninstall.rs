@@ -9,7 +9,7 @@ use murder_protocol::{Blame, Failure};
 use super::Replies;
 use super::stop::stop_all;
 use crate::blamed::Blamed as _;
-use crate::home::{Home, role_word};
+use crate::home::{Home, role_noun};
 use crate::lock::{GRACE, LockError, held};
 use crate::place::{remove_tree, sweep};
 use crate::process::{Ending, others_from};
@@ -23,8 +23,8 @@ pub(super) fn run(
 ) -> Result<UninstallReply, Failure> {
     let roles = held(home).into_iter().map(|(role, tag, _)| (role, tag)).collect();
     let stopped = stop_all(home, roles)?.into_iter().map(|(role, tag)| match tag {
-        Some(tag) => format!("{} {tag}", role_word(role)),
-        None => role_word(role).to_owned(),
+        Some(tag) => format!("{} {tag}", role_noun(role)),
+        None => role_noun(role).to_owned(),
     });
     let stopped = stopped.collect();
     end_verbs(home)?;

@@ -7,3 +7,4 @@ mod host;
 mod installed;
 mod refusals;
 mod runs;
+mod warm;

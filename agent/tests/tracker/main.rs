@@ -8,3 +8,4 @@ mod installed;
 mod restart;
 mod runs;
 mod verbs;
+mod warm;

@@ -1,0 +1,282 @@
+//! Jobs for agents that wait: who is there to take one, and what became of each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use murder_protocol::Bytes;
+use murder_protocol::verbs::{HandedOut, PeerStart, Taken};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::channel::{ToWaiting, Word, digest, encode};
+
+/// The agents that wait, by host.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Mutex<Sessions>);
+
+#[derive(Debug, Default)]
+struct Sessions {
+    by_host: HashMap<String, Session>,
+    /// How many there ever were.
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Session {
+    number: u64,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What one agent is to be given.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) job: Box<PeerStart>,
+    pub(super) torrent: Torrent,
+    pub(super) owner: Owner,
+}
+
+/// A torrent as it goes to many agents.
+#[derive(Clone, Debug)]
+pub(super) struct Torrent {
+    /// The message.
+    pub(super) line: Arc<[u8]>,
+    pub(super) digest: String,
+}
+
+/// Who is told what becomes of a job.
+#[derive(Debug)]
+pub(super) struct Owner {
+    host: String,
+    tell: mpsc::UnboundedSender<(String, Option<Word>)>,
+}
+
+impl Owner {
+    /// Tells what the agent says.
+    pub(super) fn tell(&self, word: Word) {
+        // Whoever gave the job may have gone.
+        let _ = self.tell.send((self.host.clone(), Some(word)));
+    }
+}
+
+impl Drop for Owner {
+    /// Nothing more will be said. After the last word this means nothing.
+    fn drop(&mut self) {
+        let _ = self.tell.send((std::mem::take(&mut self.host), None));
+    }
+}
+
+impl Waiting {
+    /// Which of these hosts have an agent that waits.
+    pub(super) fn of(&self, hosts: &[String]) -> Vec<String> {
+        let sessions = self.lock();
+        hosts.iter().filter(|host| sessions.by_host.contains_key(*host)).cloned().collect()
+    }
+
+    /// Lets the agent of a host go.
+    pub(super) fn let_go(&self, host: &str) {
+        self.lock().by_host.remove(host);
+    }
+
+    /// An agent waits from now on, in place of one of the same host. It is let go when there can
+    /// be no more jobs.
+    pub(super) fn enter(&self, host: String) -> (u64, mpsc::Receiver<Job>) {
+        let (jobs, received) = mpsc::channel(JOBS);
+        let mut sessions = self.lock();
+        sessions.count += 1;
+        let number = sessions.count;
+        sessions.by_host.insert(host, Session { number, jobs });
+        (number, received)
+    }
+
+    /// The agent of this number has gone. One that came again meanwhile stays.
+    pub(super) fn leave(&self, host: &str, number: u64) {
+        let mut sessions = self.lock();
+        if sessions.by_host.get(host).is_some_and(|session| session.number == number) {
+            sessions.by_host.remove(host);
+        }
+    }
+
+    fn give(&self, host: &str, job: Job) {
+        if let Some(session) = self.lock().by_host.get(host) {
+            // A job that is not taken is dropped, of which its owner hears.
+            let _ = session.jobs.try_send(job);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Jobs that were given, and what became of them so far.
+#[derive(Debug)]
+pub(super) struct Given {
+    open: BTreeMap<String, Stage>,
+    words: mpsc::UnboundedReceiver<(String, Option<Word>)>,
+    /// When those are given up that have not even received their job.
+    receipt: Instant,
+    /// When all others are.
+    result: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Sent,
+    Received,
+}
+
+impl Given {
+    /// Gives each of these jobs to the agent that waits on its host.
+    pub(super) fn to(waiting: &Waiting, jobs: Vec<PeerStart>, torrent: Bytes) -> Self {
+        let digest = digest(&torrent.0);
+        let line = encode(&ToWaiting::Torrent(torrent)).into();
+        let torrent = Torrent { line, digest };
+        let (tell, words) = mpsc::unbounded_channel();
+        let mut open = BTreeMap::new();
+        for job in jobs {
+            let host = job.reach.host.clone();
+            open.insert(host.clone(), Stage::Sent);
+            let owner = Owner { host: host.clone(), tell: tell.clone() };
+            waiting.give(&host, Job { job: Box::new(job), torrent: torrent.clone(), owner });
+        }
+        let now = Instant::now();
+        Self { open, words, receipt: now + RECEIPT, result: now + RESULT }
+    }
+
+    /// What became of the next one; none once each was told.
+    pub(super) async fn next(&mut self) -> Option<HandedOut> {
+        while !self.open.is_empty() {
+            let sent = self.open.values().any(|stage| *stage == Stage::Sent);
+            let until = if sent { self.receipt } else { self.result };
+            let Ok(Some((host, word))) = timeout_at(until, self.words.recv()).await else {
+                let late = if sent { Stage::Sent } else { Stage::Received };
+                let late = self.open.iter().find(|(_, stage)| **stage == late);
+                let host = late.map(|(host, _)| host.clone())?;
+                return self.end(host, Taken::Silent);
+            };
+            let taken = match word {
+                Some(Word::Received) => {
+                    self.open.entry(host).and_modify(|stage| *stage = Stage::Received);
+                    continue;
+                }
+                Some(Word::Accepted(reply)) => Taken::Accepted(reply),
+                Some(Word::Refused(failure)) => Taken::Refused(failure),
+                None => Taken::Silent,
+            };
+            if let Some(end) = self.end(host, taken) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    fn end(&mut self, host: String, taken: Taken) -> Option<HandedOut> {
+        self.open.remove(&host).map(|_| HandedOut { host, taken })
+    }
+}
+
+/// An agent carries out one job after another, each within half a minute.
+const JOBS: usize = 16;
+
+/// An agent says at once that a job has come. One that does not is better reached by SSH.
+const RECEIPT: Duration = Duration::from_secs(2);
+
+/// A peer has half a minute to check its job.
+const RESULT: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests {
+    use murder_protocol::verbs::{Destination, PeerReply, Reach};
+    use murder_protocol::{RunId, Secret};
+
+    use super::*;
+
+    fn job(host: &str) -> PeerStart {
+        PeerStart {
+            run: RunId("r".to_owned()),
+            key: Secret("k".to_owned()),
+            tag: "v1".parse().unwrap(),
+            torrent: Bytes::default(),
+            reach: Reach {
+                host: host.to_owned(),
+                trackers: Vec::new(),
+                announce_ip: None,
+                peer_ports: (1, 1),
+            },
+            destination: Destination {
+                path: "/srv".to_owned(),
+                unsafe_please_delete: false,
+                keep_owner: false,
+            },
+            temp_path: None,
+            seed_seconds: 1,
+            lease_seconds: 1,
+            timeout_seconds: 1,
+        }
+    }
+
+    fn accepted() -> Word {
+        Word::Accepted(PeerReply { already_running: false, pid: 7 })
+    }
+
+    #[tokio::test]
+    async fn a_job_has_one_end_and_a_host_where_nobody_waits_has_it_at_once() {
+        let waiting = Waiting::default();
+        let (_, mut jobs) = waiting.enter("a".to_owned());
+        assert_eq!(waiting.of(&["a".to_owned(), "b".to_owned()]), ["a"]);
+        let mut given = Given::to(&waiting, vec![job("a"), job("b")], Bytes(vec![1]));
+        assert_eq!(given.next().await.unwrap().taken, Taken::Silent);
+        let taken = jobs.recv().await.unwrap();
+        for word in [Word::Received, accepted(), accepted()] {
+            taken.owner.tell(word);
+        }
+        drop(taken);
+        let Taken::Accepted(reply) = given.next().await.unwrap().taken else { panic!("accepted") };
+        assert_eq!(reply.pid, 7);
+        assert_eq!(given.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_does_not_say_that_the_job_has_come_is_soon_given_up() {
+        let waiting = Waiting::default();
+        let (_, mut silent) = waiting.enter("a".to_owned());
+        let (_, mut slow) = waiting.enter("b".to_owned());
+        let mut given = Given::to(&waiting, vec![job("a"), job("b")], Bytes::default());
+        let _taken = silent.recv().await.unwrap();
+        let slow = slow.recv().await.unwrap();
+        slow.owner.tell(Word::Received);
+        let begin = Instant::now();
+        let first = given.next().await.unwrap();
+        assert_eq!((first.host.as_str(), first.taken), ("a", Taken::Silent));
+        assert!(begin.elapsed() <= RECEIPT);
+        let second = given.next().await.unwrap();
+        assert_eq!((second.host.as_str(), second.taken), ("b", Taken::Silent));
+        assert!(begin.elapsed() >= RESULT);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_goes_with_its_job_is_given_up_at_once() {
+        let waiting = Waiting::default();
+        let (number, mut jobs) = waiting.enter("a".to_owned());
+        let mut given = Given::to(&waiting, vec![job("a")], Bytes::default());
+        let taken = jobs.recv().await.unwrap();
+        taken.owner.tell(Word::Received);
+        drop(taken);
+        assert_eq!(given.next().await.unwrap().taken, Taken::Silent);
+        waiting.leave("a", number);
+        assert!(waiting.of(&["a".to_owned()]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_came_again_stays_when_its_old_connection_ends() {
+        let waiting = Waiting::default();
+        let (old, mut jobs) = waiting.enter("a".to_owned());
+        let (new, _again) = waiting.enter("a".to_owned());
+        assert!(jobs.recv().await.is_none(), "the old one is let go");
+        waiting.leave("a", old);
+        assert_eq!(waiting.of(&["a".to_owned()]), ["a"]);
+        waiting.leave("a", new);
+        assert!(waiting.of(&["a".to_owned()]).is_empty());
+    }
+}
