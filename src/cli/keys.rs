@@ -155,6 +155,15 @@ pub const KEEP_OWNER: Key = Key {
     example: "1",
 };
 
+/// How long agents wait.
+pub const FOR: Key = Key {
+    name: "for",
+    kind: Kind::Duration,
+    default: Default::Value("8h"),
+    help: "How long the agents wait, such as 90s, 30m, 8h or 2d.",
+    example: "8h",
+};
+
 /// How many hosts `doctor` tries as peers of each other.
 pub const SAMPLE: Key = Key {
     name: "sample",

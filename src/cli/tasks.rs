@@ -201,6 +201,24 @@ pub const TASKS: &[TaskSpec] = &[
         keys: &[],
     },
     TaskSpec {
+        name: TaskName::Warm,
+        on: On::Peers,
+        summary: "let an agent wait on each peer, so that peer starts at once",
+        help: "Needs a tracker that runs. While the agents wait, peer hands these hosts their part \
+               through the tracker, which takes one SSH connection and not one a host. The agents \
+               end when their time is over, by cool, and when they find no tracker for five \
+               minutes; a tracker that is started again within that time finds them again. Once \
+               more, it gives them a new time.",
+        keys: &[keys::FOR],
+    },
+    TaskSpec {
+        name: TaskName::Cool,
+        on: On::Peers,
+        summary: "end the agents that wait",
+        help: "Peers that they have started go on.",
+        keys: &[],
+    },
+    TaskSpec {
         name: TaskName::CleanTempFiles,
         on: On::SeederAndPeers,
         summary: "remove archive, torrent and partial data of a tag",

@@ -107,6 +107,11 @@ where
         }
     }
 
+    /// One more host, which waits for its turn.
+    pub fn add(&mut self, host: Arc<Host>) {
+        self.waiting.push_back(host);
+    }
+
     /// The next end; `None` after the last. Cancelling it loses nothing.
     pub async fn next(&mut self) -> Option<Ended<T>> {
         self.fill();

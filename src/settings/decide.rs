@@ -9,7 +9,7 @@ use murder_protocol::verbs::Compression;
 use super::invocation::Invocation;
 use super::{
     Attach, Create, Demo, Distribute, Doctor, Format, HostKeys, Logs, Mode, Output, Peer, Settings,
-    Source, Tagged, Task, TaskName,
+    Source, Tagged, Task, TaskName, Warm,
 };
 use crate::cli::{CliError, Kind, Options, TaskSpec, Value, ValueError, Values, keys};
 use crate::inventory::{Host, Inventory};
@@ -123,6 +123,8 @@ impl Keys<'_> {
             TaskName::Peer => Task::Peer(self.peer()?),
             TaskName::StopPeering => Task::StopPeering(self.tagged()?),
             TaskName::StopAllPeering => Task::StopAllPeering,
+            TaskName::Warm => Task::Warm(Warm { span: self.duration(&keys::FOR) }),
+            TaskName::Cool => Task::Cool,
             TaskName::CleanTempFiles => Task::CleanTempFiles(self.tagged()?),
             TaskName::Distribute => {
                 Task::Distribute(Distribute { create: self.create()?, peer: self.peer()? })
@@ -247,6 +249,17 @@ impl Keys<'_> {
         match self.value(key.name).cloned().or(default) {
             Some(Value::Number(number)) => number,
             _ => 0,
+        }
+    }
+
+    fn duration(&self, key: &keys::Key) -> Duration {
+        let default = match key.default {
+            keys::Default::Value(text) => key.kind.parse(text).ok(),
+            _ => None,
+        };
+        match self.value(key.name).cloned().or(default) {
+            Some(Value::Duration(span)) => span,
+            _ => Duration::ZERO,
         }
     }
 

@@ -12,7 +12,9 @@ use std::time::Duration;
 pub use decide::{Lookup, output, overrides, shell, source, variable};
 pub use invocation::Invocation;
 pub use percent::{Percent, PercentError};
-pub use task::{Attach, Create, Demo, Distribute, Doctor, Logs, Peer, Tagged, Task, TaskName};
+pub use task::{
+    Attach, Create, Demo, Distribute, Doctor, Logs, Peer, Tagged, Task, TaskName, Warm,
+};
 
 /// One run of `murder`.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! The tasks, each with its keys as decided values. A key that is `None` was not typed: the
 //! host's own variable counts then (`default_destination_path` and so on).
 
+use std::time::Duration;
+
 use murder_protocol::Tag;
 use murder_protocol::verbs::Compression;
 
@@ -29,6 +31,10 @@ pub enum Task {
     StopPeering(Tagged),
     /// Stop every peer.
     StopAllPeering,
+    /// Let an agent wait on each peer.
+    Warm(Warm),
+    /// End the agents that wait.
+    Cool,
     /// Remove archive, torrent and partial state of a tag.
     CleanTempFiles(Tagged),
     /// The whole job.
@@ -66,6 +72,8 @@ pub enum TaskName {
     Peer,
     StopPeering,
     StopAllPeering,
+    Warm,
+    Cool,
     CleanTempFiles,
     Distribute,
     Status,
@@ -93,6 +101,8 @@ impl TaskName {
             Self::Peer => "peer",
             Self::StopPeering => "stop_peering",
             Self::StopAllPeering => "stop_all_peering",
+            Self::Warm => "warm",
+            Self::Cool => "cool",
             Self::CleanTempFiles => "clean_temp_files",
             Self::Distribute => "distribute",
             Self::Status => "status",
@@ -128,6 +138,8 @@ impl Task {
             Self::Peer(_) => TaskName::Peer,
             Self::StopPeering(_) => TaskName::StopPeering,
             Self::StopAllPeering => TaskName::StopAllPeering,
+            Self::Warm(_) => TaskName::Warm,
+            Self::Cool => TaskName::Cool,
             Self::CleanTempFiles(_) => TaskName::CleanTempFiles,
             Self::Distribute(_) => TaskName::Distribute,
             Self::Status(_) => TaskName::Status,
@@ -187,6 +199,13 @@ pub struct Peer {
     pub keep_owner: bool,
     /// Where the peers keep archive and partial data.
     pub temp_path: Option<String>,
+}
+
+/// `warm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warm {
+    /// How long the agents wait.
+    pub span: Duration,
 }
 
 /// `distribute`: [`Create`] and [`Peer`] in one; both have the same tag.

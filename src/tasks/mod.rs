@@ -17,6 +17,7 @@ mod status;
 mod torrent;
 mod tracker;
 mod uninstall;
+mod warm;
 mod watch;
 
 use murder_protocol::verbs::Which;
@@ -120,6 +121,8 @@ async fn carry_out(context: &Context) -> Result<Vec<HostResult>, Stop> {
         Task::StopAllPeering => {
             peering::stop(context, TaskName::StopAllPeering, Which::All).await.map(results)
         }
+        Task::Warm(wanted) => warm::run(context, *wanted).await.map(results),
+        Task::Cool => warm::cool(context).await.map(results),
         Task::CleanTempFiles(tagged) => peering::clean(context, tagged).await.map(results),
         Task::Distribute(distribute) => distribute::run(context, distribute).await,
         Task::Status(wanted) => status::run(context, wanted).await.map(results),

@@ -1,19 +1,21 @@
 //! `peer`: hands each peer its part of a run, lets go of it, and follows the tracker until every
 //! host has an outcome. `attach` does the second half again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{
     Destination, PeerReply, PeerStart, RunEntry, RunList, RunOpen, RunReply, WatchInput,
 };
-use murder_protocol::{Blame, Failure, HostOutcome, Tag};
+use murder_protocol::{Blame, Bytes, Failure, HostOutcome, Tag};
 use tokio::time::Instant;
 
 use super::context::{Context, Stop, missing};
 use super::follow::{More, Outcomes, no_word};
 use super::seeding::reach;
 use super::torrent::temp_path;
+use super::warm::{self, HandedOver, HandingOut};
 use super::watch::{News, Watcher};
 use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Outcome};
 use crate::inventory::Host;
@@ -144,10 +146,15 @@ async fn hand_over_and_follow(
     reply: RunReply,
     outcomes: &mut Outcomes<'_>,
 ) -> Result<(), Stop> {
-    let mut watcher = Watcher::start(context.clone(), connection, reply.run.clone());
     let part = Arc::new((peer.clone(), reply));
+    let run = part.1.run.clone();
+    let waits: BTreeSet<_> = part.1.warm.iter().collect();
+    let (warm, cold) = hosts.into_iter().partition(|host| waits.contains(&host.name));
+    let job = |host: &Host| job(context, &part, host);
+    let mut warm = HandingOut::begin(&connection, run.clone(), warm, job).await;
+    let mut watcher = Watcher::start(context.clone(), connection, run);
     let mut window =
-        FanOut::new(hosts, context.quick(), |host| hand_over(context.clone(), part.clone(), host));
+        FanOut::new(cold, context.quick(), |host| hand_over(context.clone(), part.clone(), host));
     let deadline = tokio::time::sleep(context.settings.timeout + LAST_WORD);
     tokio::pin!(deadline);
     let mut handing = true;
@@ -157,6 +164,17 @@ async fn hand_over_and_follow(
                 Some(end) if is_cut_short(context, &end) => {}
                 Some(end) => handed(end, &watcher, outcomes),
                 None => handing = false,
+            },
+            end = warm.next(), if warm.goes_on() => match end {
+                Some(HandedOver::Ended { host, answer, elapsed }) => {
+                    let result = HostResult { host, outcome: warm::outcome(answer), elapsed };
+                    handed(Ended { result, value: Some(Handed::Over) }, &watcher, outcomes);
+                }
+                Some(HandedOver::Silent(host)) => {
+                    window.add(host);
+                    handing = true;
+                }
+                None => {}
             },
             news = watcher.next() => match news {
                 Some(news) => if outcomes.take(news) == More::No { break },
@@ -235,21 +253,26 @@ fn handed(end: Ended<Handed>, watcher: &Watcher, outcomes: &mut Outcomes<'_>) {
     outcomes.end(&host, end.result.outcome, end.result.elapsed);
 }
 
-async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host>) -> Job<Handed> {
-    let (peer, run) = &*part;
+/// What a host is asked to do.
+fn job(context: &Context, part: &(Peer, RunReply), host: &Host) -> Result<PeerStart, Failure> {
+    let (peer, run) = part;
     let timeout_seconds = context.settings.timeout.as_secs();
-    let request = PeerStart {
+    Ok(PeerStart {
         run: run.run.clone(),
         key: run.key.clone(),
         tag: peer.tag.clone(),
-        torrent: run.torrent.clone(),
-        reach: reach(&host, run.trackers.clone()),
-        destination: destination(peer, &host, run)?,
-        temp_path: temp_path(&host, peer.temp_path.as_deref()),
+        torrent: Bytes::default(),
+        reach: reach(host, run.trackers.clone()),
+        destination: destination(peer, host, run)?,
+        temp_path: temp_path(host, peer.temp_path.as_deref()),
         seed_seconds: timeout_seconds,
         lease_seconds: LEASE.as_secs(),
         timeout_seconds,
-    };
+    })
+}
+
+async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host>) -> Job<Handed> {
+    let request = PeerStart { torrent: part.1.torrent.clone(), ..job(&context, &part, &host)? };
     match context.call(&host, &request).await {
         Ok(PeerReply { already_running, pid }) => {
             let how = if already_running { "goes on" } else { "started" };
@@ -298,7 +321,7 @@ mod tests {
     use super::*;
     use crate::inventory::Inventory;
     use murder_protocol::verbs::TorrentSummary;
-    use murder_protocol::{Bytes, RunId, Secret};
+    use murder_protocol::{RunId, Secret};
 
     fn peer(path_is_file: bool, no_tag_directory: bool, path: Option<&str>) -> Peer {
         Peer {
@@ -328,6 +351,7 @@ mod tests {
             },
             trackers: Vec::new(),
             seeder_present: true,
+            warm: Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::context::Cast;
 use super::torrent::temp_path;
 use crate::inventory::Host;
 use crate::plan::{Change, PathChange, Plan, Step};
+use crate::report::units;
 use crate::settings::{Create, Peer, Settings, Tagged, Task};
 
 /// The steps of a task, in order.
@@ -28,6 +29,14 @@ pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
             vec![planner.at_peers(format!("stop the peer of {}, if it runs", tagged.tag))]
         }
         Task::StopAllPeering => vec![planner.at_peers("stop every peer".into())],
+        Task::Warm(warm) => {
+            let span = units::whole_duration(warm.span);
+            vec![
+                planner
+                    .at_peers(format!("let an agent wait for {span}, in place of one that does")),
+            ]
+        }
+        Task::Cool => vec![planner.at_peers("end the agent that waits, if one does".into())],
         Task::CleanTempFiles(tagged) => vec![planner.clean(tagged)],
         Task::Distribute(distribute) => {
             let create = &distribute.create;

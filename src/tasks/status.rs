@@ -87,6 +87,7 @@ fn row(host: &str, status: &RoleStatus) -> [String; 5] {
         Role::Tracker => "tracker",
         Role::Seeder => "seeder",
         Role::Peer => "peer",
+        Role::Warm => "warm",
     };
     let tag = status.tag.as_ref().map_or("-", |tag| tag.as_str());
     let done = match status.total {
@@ -114,6 +115,7 @@ fn state(status: &RoleStatus) -> String {
         (None, Some(pid)) if status.role == Role::Peer => {
             format!("{}, process {pid}", phase.unwrap_or("running"))
         }
+        (None, Some(pid)) if status.role == Role::Warm => format!("waiting, process {pid}"),
         (None, Some(pid)) => format!("running, process {pid}"),
         (None, None) => format!("not running, was {}", phase.unwrap_or("stopped")),
     }

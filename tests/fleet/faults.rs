@@ -174,7 +174,7 @@ pub(crate) fn in_place(fleet: &Fleet, hosts: &[usize]) {
     }
 }
 
-fn kill_role(host: &Host, role: &str) {
+pub(crate) fn kill_role(host: &Host, role: &str) {
     let processes = host.processes(role);
     assert_eq!(processes.len(), 1, "{processes:?}");
     host.sh(&format!("kill -KILL {}", processes[0].0));

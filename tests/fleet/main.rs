@@ -12,6 +12,7 @@ mod session;
 mod ssh;
 #[path = "../common/tree.rs"]
 mod tree;
+mod warm;
 
 use std::io::Write as _;
 

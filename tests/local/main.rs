@@ -182,3 +182,53 @@ fn one_file_goes_where_cp_would_put_it() {
     site.murder("peer tag=v1 path_is_file=1 destination_path=FOLDER/one.bin --limit p1").expect(0);
     site.assert_same_file("large", "one.bin");
 }
+
+#[test]
+fn a_warm_fleet_is_given_its_jobs_through_the_tracker() {
+    let site = Site::new(130, 3);
+    for line in &SESSION[..4] {
+        site.murder(line).expect(0);
+    }
+    let ran = site.murder("warm for=10m").expect(0);
+    assert!(ran.stderr.contains("3 ok"), "{}", ran.stderr);
+    let status = site.murder("status").expect(0);
+    assert_eq!(status.stdout.matches("waiting, process ").count(), 3, "{}", status.stdout);
+    // Whoever reached them in the other way would find no agent.
+    site.hide_agents();
+    site.murder("peer tag=v1").expect(0);
+    for peer in site.peers() {
+        site.assert_same_tree(peer, "v1");
+    }
+    let again = site.murder("peer tag=v1").expect(3);
+    assert!(again.stderr.contains("unsafe_please_delete=1"), "{}", again.stderr);
+    site.show_agents();
+    assert_eq!(site.json("cool").expect(0).outcomes(), ["ok"; 3]);
+    assert_eq!(site.json("cool").expect(0).outcomes(), ["skipped"; 3]);
+    site.murder("peer tag=v1 unsafe_please_delete=1").expect(0);
+    site.murder("uninstall").expect(0);
+    site.assert_nothing_is_left();
+}
+
+#[test]
+fn a_host_where_nobody_waits_any_more_is_reached_as_before() {
+    let site = Site::new(140, 3);
+    for line in &SESSION[..4] {
+        site.murder(line).expect(0);
+    }
+    site.murder("warm for=10m").expect(0);
+    site.murder("warm for=20m").expect(0);
+    site.freeze("p2", "role-warm");
+    site.murder("peer tag=v1").expect(0);
+    for peer in site.peers() {
+        site.assert_same_tree(peer, "v1");
+    }
+}
+
+#[test]
+fn a_fleet_can_only_wait_for_a_tracker_that_runs() {
+    let site = Site::new(150, 2);
+    site.murder("distribute_files").expect(0);
+    let ran = site.json("warm").expect(3);
+    assert_eq!(ran.outcomes(), ["failed"; 2]);
+    assert!(ran.stdout.contains("murder start_tracker"), "{}", ran.stdout);
+}

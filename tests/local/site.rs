@@ -121,6 +121,38 @@ impl Site {
         fs::write(destination.join("precious"), "of somebody else").unwrap();
     }
 
+    /// From now on nothing can be asked of the peers, but what runs on them goes on.
+    pub(crate) fn hide_agents(&self) {
+        self.rename_agents("murder-agent", "hidden");
+    }
+
+    /// Undoes [`Self::hide_agents`].
+    pub(crate) fn show_agents(&self) {
+        self.rename_agents("hidden", "murder-agent");
+    }
+
+    fn rename_agents(&self, from: &str, to: &str) {
+        for peer in self.peers() {
+            let bin = self.home(peer).join("bin");
+            fs::rename(bin.join(from), bin.join(to)).unwrap();
+        }
+    }
+
+    /// Stops a host's process with this argument, without ending it.
+    pub(crate) fn freeze(&self, host: &str, role: &str) {
+        let bin = self.home(host).join("bin");
+        let is_it = |process: &fs::DirEntry| {
+            let of_host =
+                fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe.starts_with(&bin));
+            of_host
+                && fs::read_to_string(process.path().join("cmdline"))
+                    .is_ok_and(|line| line.contains(role))
+        };
+        let process = fs::read_dir("/proc").unwrap().flatten().find(is_it).expect("it runs");
+        let pid = process.file_name().into_string().unwrap();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
