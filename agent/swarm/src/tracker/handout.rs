@@ -8,6 +8,9 @@
 //! drawn by chance from all who are below a limit, twice as many as needed, and of these the ones
 //! with the fewest neighbours are taken.
 //!
+//! Of many members only some hundred are looked at, by chance, which comes to the same and takes
+//! the same time in a swarm of a thousand and of a hundred thousand.
+//!
 //! A pair counts for both of its members, until one of them leaves or both have everything.
 
 use super::members::{Members, Place, Share};
