@@ -1,29 +1,130 @@
-//! Prints how long swarms of several sizes take, beside the least possible time.
+//! Prints how long simulated swarms take, beside the least possible time.
+//!
+//! Without arguments it prints a table of swarms of 1 to 1,000 peers. `--peers N` and the like ask
+//! for one swarm, to be laid beside a real fleet of the same size, and `--csv` makes it readable by
+//! programs.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
-use murder_sim::Scenario;
-use murder_swarm::{Lengths, LengthsError};
+use murder_sim::{Access, Breach, Report, Scenario};
+use murder_swarm::Lengths;
 
-fn main() -> Result<(), LengthsError> {
-    println!("equal links of 50 Mbit/s, 0.5 ms apart, pieces of 256 KiB, all begin within 0.1 s");
-    println!("peers pieces  bound s  median s  last s  last/bound  copies   wasted kB");
-    for (peers, pieces) in [(1, 192), (16, 192), (64, 192), (256, 192), (1000, 200)] {
-        let lengths = Lengths::new(pieces * (256 << 10), 256 << 10)?;
-        let mut scenario = Scenario::new(1, peers, lengths);
-        scenario.join_within = Duration::from_millis(100);
-        match scenario.run() {
-            Ok(report) => println!(
-                "{peers:5} {pieces:6} {:8.2} {:9.2} {:7.2} {:11.3} {:7.2} {:10}",
-                report.bound.as_secs_f64(),
-                report.median().as_secs_f64(),
-                report.makespan().as_secs_f64(),
-                report.ratio(),
-                report.seeder_copies,
-                report.wasted / 1000,
-            ),
-            Err(breach) => println!("{peers:5} {pieces:6} {breach}"),
+fn main() -> ExitCode {
+    match Wanted::from_args(std::env::args().skip(1)) {
+        Ok(wanted) => wanted.print(),
+        Err(wrong) => {
+            eprintln!("{wrong}\n\n{HELP}");
+            ExitCode::from(2)
         }
     }
-    Ok(())
 }
+
+/// What to simulate.
+struct Wanted {
+    peers: Vec<u32>,
+    pieces: u64,
+    piece_kib: u64,
+    rate_kbit: u64,
+    latency_us: u64,
+    join_ms: u64,
+    seeds: u64,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Table,
+    Csv,
+}
+
+impl Wanted {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut wanted = Self {
+            peers: vec![1, 10, 16, 32, 64, 100, 256, 1000],
+            pieces: 512,
+            piece_kib: 256,
+            rate_kbit: 50_000,
+            latency_us: 500,
+            join_ms: 100,
+            seeds: 1,
+            form: Form::Table,
+        };
+        while let Some(option) = args.next() {
+            if option == "--csv" {
+                wanted.form = Form::Csv;
+                continue;
+            }
+            let value = args.next().ok_or_else(|| format!("{option} needs a value"))?;
+            let numbers = value.split(',').map(str::parse).collect::<Result<Vec<u64>, _>>();
+            let numbers = numbers.map_err(|_| format!("{option} {value}: not a number"))?;
+            match (option.as_str(), numbers[0]) {
+                ("--peers", _) => wanted.peers = numbers.iter().map(|n| *n as u32).collect(),
+                ("--pieces", n) => wanted.pieces = n,
+                ("--piece-kib", n) => wanted.piece_kib = n,
+                ("--rate-kbit", n) => wanted.rate_kbit = n,
+                ("--latency-us", n) => wanted.latency_us = n,
+                ("--join-ms", n) => wanted.join_ms = n,
+                ("--seeds", n) => wanted.seeds = n,
+                _ => return Err(format!("{option} is not known")),
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn print(&self) -> ExitCode {
+        match self.form {
+            Form::Table => println!(
+                "links of {} kbit/s, {} us apart, {} pieces of {} KiB, all begin within {} ms\n\
+                 peers seed  bound s  median s  last s  last/bound  copies  received/size",
+                self.rate_kbit, self.latency_us, self.pieces, self.piece_kib, self.join_ms
+            ),
+            Form::Csv => {
+                println!("peers,pieces,seed,bound_s,median_s,last_s,ratio,copies,received")
+            }
+        }
+        for (peers, seed) in self.peers.iter().flat_map(|n| (1..=self.seeds).map(|seed| (*n, seed)))
+        {
+            match self.run(seed, peers) {
+                Ok(report) => self.print_one(seed, peers, &report),
+                Err(breach) => {
+                    eprintln!("{peers} peers: {breach}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+        ExitCode::SUCCESS
+    }
+
+    fn run(&self, seed: u64, peers: u32) -> Result<Report, Breach> {
+        let piece = u32::try_from(self.piece_kib << 10).unwrap_or(u32::MAX);
+        let lengths = Lengths::new(self.pieces * u64::from(piece), piece).expect("not empty");
+        let rate = self.rate_kbit * 1000 / 8;
+        let delay = Duration::from_micros(self.latency_us) / 2;
+        let mut scenario = Scenario::new(seed, peers, lengths);
+        scenario.access = Access { up: rate, down: rate, delay };
+        scenario.seeder = scenario.access;
+        scenario.join_within = Duration::from_millis(self.join_ms);
+        scenario.run()
+    }
+
+    fn print_one(&self, seed: u64, peers: u32, report: &Report) {
+        let pieces = self.pieces;
+        let bound = report.bound.as_secs_f64();
+        let (median, last) = (report.median().as_secs_f64(), report.makespan().as_secs_f64());
+        let (ratio, copies, received) = (report.ratio(), report.seeder_copies, report.received());
+        match self.form {
+            Form::Table => println!(
+                "{peers:5} {seed:4} {bound:8.2} {median:9.2} {last:7.2} {ratio:11.4} {copies:7.3} \
+                 {received:14.4}"
+            ),
+            Form::Csv => println!(
+                "{peers},{pieces},{seed},{bound:.4},{median:.4},{last:.4},{ratio:.4},{copies:.4},\
+                 {received:.4}"
+            ),
+        }
+    }
+}
+
+const HELP: &str = "options: --peers N,N,.. --pieces M --piece-kib K --rate-kbit R --latency-us L \
+                    --join-ms J --seeds S --csv";

@@ -44,6 +44,26 @@ pub(crate) enum Item {
     Close,
 }
 
+impl Item {
+    /// Its length on the wire.
+    pub(crate) fn bytes(&self) -> u32 {
+        let length = |payload: &[u8]| u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        match self {
+            Self::Block { block, .. } => 13 + block.len,
+            Self::Close => 0,
+            Self::Message(message) => match message {
+                Message::KeepAlive => 4,
+                Message::Have(_) | Message::SuggestPiece(_) | Message::AllowedFast(_) => 9,
+                Message::Request(_) | Message::Cancel(_) | Message::RejectRequest(_) => 17,
+                Message::Bitfield(bits) => 5 + length(bits),
+                Message::Extended { payload, .. } => 6 + length(payload),
+                Message::Port(_) => 7,
+                _ => 5,
+            },
+        }
+    }
+}
+
 /// What the bytes of a block are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quality {
@@ -69,6 +89,8 @@ pub(crate) struct End {
     pub(crate) coming: VecDeque<(Time, Item)>,
     /// The last time in `coming`: nothing overtakes.
     pub(crate) latest: Time,
+    /// When it last said something: what it says in the same moment goes into the same packet.
+    pub(crate) spoke: Option<Time>,
     /// Whether the first of `queue` is a block that waits for the host's uplink, or is on it.
     pub(crate) uplink: Uplink,
     pub(crate) ledger: Ledger,
@@ -91,6 +113,7 @@ impl Connections {
             queue: VecDeque::new(),
             coming: VecDeque::new(),
             latest: Time::ZERO,
+            spoke: None,
             uplink: Uplink::Idle,
             ledger: Ledger::new(lengths),
         };

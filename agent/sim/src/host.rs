@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use murder_swarm::torrent::{ConnId, Torrent};
 use murder_swarm::wire::PeerId;
@@ -24,6 +25,8 @@ pub(crate) struct Host {
     /// Ends whose next item is a block, in the order of their turns.
     pub(crate) turns: VecDeque<EndId>,
     pub(crate) sending: Option<EndId>,
+    /// What its messages have taken of the uplink since the last block.
+    pub(crate) talked: Duration,
     /// When all that is under way to it will be here.
     pub(crate) received_by: Time,
     /// Hosts that have to wait before they send it more.
@@ -71,6 +74,7 @@ impl Host {
             ends: BTreeMap::new(),
             turns: VecDeque::new(),
             sending: None,
+            talked: Duration::ZERO,
             received_by: Time::ZERO,
             waiters: Vec::new(),
             alarm: None,

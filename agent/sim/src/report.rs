@@ -19,6 +19,8 @@ pub struct Report {
     pub sent: u64,
     /// Bytes of blocks that came for nothing.
     pub wasted: u64,
+    /// Bytes of the torrent.
+    pub size: u64,
     /// How many bans there were, counted at each who bans.
     pub bans: usize,
     /// How many connections there have been.
@@ -57,6 +59,25 @@ impl Report {
         let mut times: Vec<_> = self.peers.iter().filter_map(|peer| peer.completed).collect();
         times.sort_unstable();
         times.get(times.len() / 2).copied().unwrap_or_default() - Time::ZERO
+    }
+
+    /// Bytes that a peer has received, over those of the torrent, on average.
+    pub fn received(&self) -> f64 {
+        self.sent as f64 / self.peers.len().max(1) as f64 / self.size as f64
+    }
+
+    /// How long the slower of such peers took from their own beginning: all but one in twenty of
+    /// them were done by then. One that never was counts as the longest time there is.
+    pub fn p95(&self, which: impl Fn(HostId) -> bool) -> Duration {
+        let chosen = self.peers.iter().filter(|peer| which(peer.host));
+        let mut spans: Vec<_> = chosen
+            .map(|peer| match (peer.began, peer.completed) {
+                (Some(began), Some(completed)) => completed - began,
+                _ => Duration::MAX,
+            })
+            .collect();
+        spans.sort_unstable();
+        spans.get((spans.len() * 95).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
     }
 
     /// The last peer's time over the least possible one.

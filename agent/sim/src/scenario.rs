@@ -77,6 +77,8 @@ pub struct Scenario {
     pub access: Access,
     /// How the seeder is attached.
     pub seeder: Access,
+    /// Peers that are attached otherwise.
+    pub apart: Vec<(HostId, Access)>,
     /// Peers begin at random times within this span.
     pub join_within: Duration,
     /// Peers that begin later than that.
@@ -101,6 +103,7 @@ impl Scenario {
             peers,
             access,
             seeder: access,
+            apart: Vec::new(),
             join_within: Duration::from_secs(1),
             late: Vec::new(),
             corrupting: Vec::new(),

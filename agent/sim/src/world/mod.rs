@@ -71,7 +71,12 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Report, Breach> {
 
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario) -> Self {
-        let access = |n| if n == 0 { scenario.seeder } else { scenario.access };
+        let apart: std::collections::BTreeMap<_, _> = scenario.apart.iter().copied().collect();
+        let access = |n| match apart.get(&HostId(n)) {
+            _ if n == 0 => scenario.seeder,
+            Some(access) => *access,
+            None => scenario.access,
+        };
         let host = |n| Host::new(HostId(n), access(n), scenario.lengths);
         Self {
             scenario,
@@ -189,6 +194,7 @@ impl<'a> World<'a> {
             bound: self.scenario.bound(),
             seeder_copies: seeder as f64 / self.scenario.lengths.total() as f64,
             sent: self.bytes.sent,
+            size: self.scenario.lengths.total(),
             wasted: wasted + self.bytes.wasted_before,
             bans: self.hosts.iter().map(|host| host.banned.len()).sum(),
             connections: self.connections_made,

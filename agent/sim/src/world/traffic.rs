@@ -3,7 +3,8 @@
 //! A host's uplink sends one block at a time, in turns between its connections. A block is at its
 //! receiver when the last byte has come the way, and when the receiver's downlink has taken in all
 //! that came before. While more than [`WINDOW`] waits before a downlink, others hold back, as TCP
-//! does. Messages weigh nothing, but never overtake a block of their connection.
+//! does. Messages take their bytes of both links, with the headers of their packet. They do not
+//! wait in these queues, but never overtake a block of their connection.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use murder_swarm::wire::Span;
 use murder_swarm::{Block, Time};
 
 use super::{Kind, World};
+use crate::HostId;
 use crate::agenda::Event;
 use crate::connection::{EndId, Item, Quality, Uplink};
 use crate::host::State;
-use crate::{Access, HostId};
 
 impl World<'_> {
     /// Puts something at the end of what an end has to send.
@@ -28,6 +29,11 @@ impl World<'_> {
     /// Brings something to an end, after the way through the network.
     pub(super) fn transmit(&mut self, to: EndId, item: Item) {
         let (from_host, to_host) = (self.connections.host(to.other()), self.connections.host(to));
+        let bytes = item.bytes() + self.headers(to.other());
+        let sender = self.host_mut(from_host);
+        sender.talked += span(bytes, sender.access.up);
+        let receiver = self.host_mut(to_host);
+        receiver.received_by = receiver.received_by + span(bytes, receiver.access.down);
         let at = self.now + self.delay(from_host, to_host);
         self.deliver_at(at, to, item);
     }
@@ -134,18 +140,27 @@ impl World<'_> {
 
     fn put_on_uplink(&mut self, id: HostId, end: EndId, block: Block, quality: Quality) {
         let (now, to) = (self.now, self.connections.host(end.other()));
-        let Access { up, .. } = self.host(id).access;
-        let departs = now + span(block.len, up);
+        let item = Item::Block { block, quality };
+        let bytes = item.bytes() + self.headers(end);
+        let sender = self.host_mut(id);
+        let departs = now + span(bytes, sender.access.up) + std::mem::take(&mut sender.talked);
         let comes = departs + self.delay(id, to);
         let receiver = self.host_mut(to);
-        let taken_in = receiver.received_by + span(block.len, receiver.access.down);
+        let taken_in = receiver.received_by + span(bytes, receiver.access.down);
         let at = comes.max(taken_in);
         receiver.received_by = at;
         self.host_mut(id).sending = Some(end);
         self.connections[end].uplink = Uplink::Sending;
         self.bytes.sent += u64::from(block.len);
         self.agenda.add(departs, Event::Departure(id, end));
-        self.deliver_at(at, end.other(), Item::Block { block, quality });
+        self.deliver_at(at, end.other(), item);
+    }
+
+    /// The headers of a packet, where one begins.
+    fn headers(&mut self, end: EndId) -> u32 {
+        let now = self.now;
+        let before = self.connections[end].spoke.replace(now);
+        if before == Some(now) { 0 } else { HEADERS }
     }
 
     fn deliver_at(&mut self, at: Time, to: EndId, item: Item) {
@@ -219,5 +234,7 @@ fn span(bytes: u32, rate: u64) -> Duration {
     Duration::from_micros(u64::from(bytes) * 1_000_000 / rate.max(1))
 }
 
+/// Ethernet, IPv4 and TCP with its timestamps.
+const HEADERS: u32 = 66;
 /// What a switch's queue holds.
 const WINDOW: Duration = Duration::from_millis(30);
