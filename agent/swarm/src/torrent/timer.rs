@@ -253,8 +253,8 @@ impl Torrent {
 const NOBODY: ConnId = ConnId(u32::MAX);
 /// A source is not compared with others before that: its rate is one of a whole second.
 const SETTLED: Duration = Duration::from_millis(1500);
-/// How often transfers are looked at.
-const TICK: Duration = Duration::from_millis(100);
+/// How often transfers are looked at: often enough that a slot which nobody uses is soon noticed.
+const TICK: Duration = Duration::from_millis(25);
 /// How long after one call for peers comes the next.
 const WANT_PAUSE: Duration = Duration::from_secs(2);
 /// The same, when nothing came of it.

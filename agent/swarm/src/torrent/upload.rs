@@ -243,5 +243,5 @@ const MOST_GIFTS_AHEAD: usize = 16;
 /// A turn is over with this part of the torrent.
 const TURN_PART: u64 = 16;
 /// How long a peer may hold a slot without asking for anything while others wait: the way there
-/// and back, with full queues on it.
-const IDLE: std::time::Duration = std::time::Duration::from_millis(300);
+/// and back, with a queue of 30 ms on each, and some more.
+const IDLE: std::time::Duration = std::time::Duration::from_millis(100);
