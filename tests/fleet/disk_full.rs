@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::faults::{FETCH, in_place, seeded};
 use crate::fleet_of;
-use crate::net::Host;
+use crate::net::{Host, Link};
 
 #[test]
 fn a_disk_that_fills_up_in_mid_run_fails_its_host_which_resumes_once_there_is_room() {
@@ -15,12 +15,20 @@ fn a_disk_that_fills_up_in_mid_run_fails_its_host_which_resumes_once_there_is_ro
     seeded(&fleet, 24);
     let mut run = fleet.follow(FETCH);
     run.until_share(0.3);
+    // Nothing arrives while the room is taken away.
+    for host in [spool, tree] {
+        host.set_link(Link::Down);
+    }
     // The room for the archive was reserved. Zeros that are given back stand for a file system
-    // that reserves nothing.
-    spool.sh("fallocate --dig-holes .murder/spool/v1.tgz.partial");
+    // that reserves nothing; they have to be written, or they are no data that can be dug out.
+    spool.sh("cd .murder/spool && dd if=v1.tgz.partial of=v1.tgz.partial bs=64k conv=notrunc \
+         status=none && fallocate --dig-holes v1.tgz.partial");
     fill(spool, "/root/.murder/filler", "40M");
     // The archive arrives, and 10 MiB of the tree find room.
     fill(tree, "/srv/app/filler", "30M");
+    for host in [spool, tree] {
+        host.set_link(Link::Up);
+    }
 
     let ended = run.end().code(3);
     let outcomes = ended.outcomes();

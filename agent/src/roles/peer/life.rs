@@ -216,10 +216,7 @@ impl Life {
                     placing.arrived(piece);
                 }
             }
-            Event::Complete => {
-                self.log().line("every piece is here");
-                self.extract();
-            }
+            Event::Complete => self.extract(),
             Event::Failed(error) => self.give_up(error.failure(), Serves::Nobody),
         }
     }
