@@ -7,6 +7,7 @@ mod corruption;
 mod flash_crowd;
 mod slow_seeder;
 mod tracker_restart;
+mod unkind;
 
 use murder_sim::{Report, Scenario};
 use murder_swarm::Lengths;

@@ -1,0 +1,58 @@
+//! Worlds that are not all of equal links, and what they cost the hosts that nothing is wrong with:
+//! of those all but one in twenty are done within a fifth above the least possible time.
+
+use std::time::Duration;
+
+use murder_sim::{Access, HostId, Report, Scenario, Trouble};
+
+use crate::pieces;
+
+/// The seeder sends no piece earlier than its link lets it, and a peer receives none faster than
+/// its own link does, so [`Scenario::bound`] of equal links holds for the hosts that are left: a
+/// slow peer takes less than it would give, and the seeder makes up for what it does not give.
+#[test]
+fn slow_hosts_cost_the_others_little() {
+    let mut scenario = equal(60);
+    let slow = scenario.access.up / 10;
+    let slow = Access { up: slow, down: slow, ..scenario.access };
+    scenario.apart = (1..=3).map(|n| (HostId(n), slow)).collect();
+    holds(&scenario, |host| host.0 > 3);
+}
+
+/// Who comes late needs S/B from its own beginning, however many have everything by then.
+#[test]
+fn hosts_that_start_over_half_a_minute_each_take_little_more_than_their_link_needs() {
+    let mut scenario = equal(60);
+    scenario.join_within = Duration::from_secs(30);
+    holds(&scenario, |_| true);
+}
+
+/// The dead take and give nothing, so the bound is that of the others.
+#[test]
+fn hosts_that_die_cost_the_others_little() {
+    let scenario =
+        equal(100).fault(3000, Trouble::Kill(HostId(1))).fault(9000, Trouble::Vanish(HostId(2)));
+    holds(&scenario, |host| host.0 > 2);
+}
+
+/// Each piece leaves the seeder once, at half the rate: 2 S/B, and the last piece's way.
+#[test]
+fn a_seeder_of_half_the_rate_takes_twice_the_time() {
+    let mut scenario = equal(60);
+    scenario.seeder.up /= 2;
+    holds(&scenario, |_| true);
+}
+
+fn equal(peers: u32) -> Scenario {
+    let mut scenario = Scenario::new(1, peers, pieces(512));
+    scenario.join_within = Duration::from_millis(100);
+    scenario
+}
+
+fn holds(scenario: &Scenario, unaffected: impl Fn(HostId) -> bool) -> Report {
+    let report = scenario.run().unwrap_or_else(|breach| panic!("{breach}"));
+    let ratio = report.p95(unaffected).as_secs_f64() / report.bound.as_secs_f64();
+    println!("p95 of the unaffected {ratio:.3} x bound; {report}");
+    assert!(ratio < 1.2, "{ratio:.3}: {report}");
+    report
+}
