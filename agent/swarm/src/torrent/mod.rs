@@ -13,6 +13,7 @@ mod upload;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use conn::Conn;
 
@@ -68,6 +69,8 @@ pub struct Torrent {
     giver: Option<Giver>,
     limit: Limit,
     conns: BTreeMap<ConnId, Conn>,
+    /// How long a peer may hold a slot without asking for anything while others wait.
+    patience: Duration,
     next_conn: u32,
     outputs: VecDeque<Output>,
     /// What has to be looked at again before a `handle_*` method returns.
@@ -115,6 +118,7 @@ impl Torrent {
             suspects: Suspects::default(),
             candidates: Candidates::default(),
             conns: BTreeMap::new(),
+            patience: upload::LONGEST_IDLE,
             next_conn: 0,
             outputs: VecDeque::new(),
             pending: Pending::default(),

@@ -4,6 +4,8 @@
 //! waits, the turn ends after a while and with the end of a piece. The next peer is let in first:
 //! only when it really asks for something does the one before it have to go.
 
+use std::time::Duration;
+
 use super::conn::{Conn, Gate, Gift};
 use super::{Config, ConnId, Output, Torrent, Violation, say};
 use crate::choker::{self, Turn};
@@ -45,6 +47,8 @@ impl Torrent {
         if !conn.up.asked {
             conn.up.asked = true;
             self.pending.turns = true;
+            let answer = now.since(conn.up.since);
+            self.patience = ((self.patience * 7 + answer * ANSWERS) / 8).clamp(IDLE, LONGEST_IDLE);
         }
         if conn.up.queue.is_empty() && conn.up.handed.is_empty() {
             conn.up.moved = now;
@@ -82,7 +86,8 @@ impl Torrent {
         }
         self.pump(now, id);
         let Some(conn) = self.conns.get(&id) else { return };
-        self.pending.turns |= turn(conn, &self.config, self.lengths.total(), now) == Turn::Over;
+        self.pending.turns |=
+            turn(conn, &self.config, self.lengths.total(), self.patience, now) == Turn::Over;
     }
 
     /// Decides whose turn it is.
@@ -106,7 +111,7 @@ impl Torrent {
             .map(|conn| choker::Served {
                 id: conn.id,
                 since: conn.up.since,
-                turn: turn(conn, &self.config, self.lengths.total(), now),
+                turn: turn(conn, &self.config, self.lengths.total(), self.patience, now),
             })
             .collect();
         let changes = choker::decide(&mut waiting, &served, self.config.upload_slots);
@@ -220,13 +225,13 @@ impl Torrent {
     }
 }
 
-fn turn(conn: &Conn, config: &Config, total: u64, now: Time) -> Turn {
+fn turn(conn: &Conn, config: &Config, total: u64, patience: Duration, now: Time) -> Turn {
     let held = now.since(conn.up.since);
     let idle = conn.up.queue.is_empty() && conn.up.handed.is_empty();
     if !conn.up.asked {
-        return if held < IDLE { Turn::Offered } else { Turn::Unused };
+        return if held < patience { Turn::Offered } else { Turn::Unused };
     }
-    if idle && now.since(conn.up.moved) >= IDLE {
+    if idle && now.since(conn.up.moved) >= patience {
         return Turn::Unused;
     }
     let enough = held >= config.slot_time || conn.up.given >= total / TURN_PART;
@@ -242,6 +247,10 @@ const GIFTS_PART: u64 = 8;
 const MOST_GIFTS_AHEAD: usize = 16;
 /// A turn is over with this part of the torrent.
 const TURN_PART: u64 = 16;
-/// How long a peer may hold a slot without asking for anything while others wait: the way there
-/// and back, with a queue of 30 ms on each, and some more.
-const IDLE: std::time::Duration = std::time::Duration::from_millis(100);
+/// Peers that take so many times as long as most do to ask for something do not want it now.
+const ANSWERS: u32 = 3;
+/// How long a peer may hold a slot without asking for anything while others wait, at the least: the
+/// way there and back, with a queue of 30 ms on each, and some more.
+const IDLE: Duration = Duration::from_millis(100);
+/// The same at the most, and before anything is known of the way.
+pub(super) const LONGEST_IDLE: Duration = Duration::from_millis(300);
