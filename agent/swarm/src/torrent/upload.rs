@@ -87,11 +87,24 @@ impl Torrent {
         self.pump(now, id);
         let Some(conn) = self.conns.get(&id) else { return };
         self.pending.turns |=
-            turn(conn, &self.config, self.lengths.total(), self.patience, now) == Turn::Over;
+            turn(conn, &self.config, self.turn_bytes(), self.patience, now) == Turn::Over;
+    }
+
+    /// With how many bytes a turn is over.
+    fn turn_bytes(&self) -> u64 {
+        let total = self.lengths.total();
+        match self.giver {
+            Some(_) => {
+                let least = GIVERS_TURN * u64::from(self.lengths.piece_length());
+                (total / GIVERS_TURN_PART).max(least)
+            }
+            None => total / TURN_PART,
+        }
     }
 
     /// Decides whose turn it is.
     pub(super) fn review_turns(&mut self, now: Time) {
+        let turn_bytes = self.turn_bytes();
         let chance = &mut self.chance;
         let mut waiting: Vec<_> = self
             .conns
@@ -111,7 +124,7 @@ impl Torrent {
             .map(|conn| choker::Served {
                 id: conn.id,
                 since: conn.up.since,
-                turn: turn(conn, &self.config, self.lengths.total(), self.patience, now),
+                turn: turn(conn, &self.config, turn_bytes, self.patience, now),
             })
             .collect();
         let changes = choker::decide(&mut waiting, &served, self.config.upload_slots);
@@ -225,7 +238,7 @@ impl Torrent {
     }
 }
 
-fn turn(conn: &Conn, config: &Config, total: u64, patience: Duration, now: Time) -> Turn {
+fn turn(conn: &Conn, config: &Config, bytes: u64, patience: Duration, now: Time) -> Turn {
     let held = now.since(conn.up.since);
     let idle = conn.up.queue.is_empty() && conn.up.handed.is_empty();
     if !conn.up.asked {
@@ -234,7 +247,7 @@ fn turn(conn: &Conn, config: &Config, total: u64, patience: Duration, now: Time)
     if idle && now.since(conn.up.moved) >= patience {
         return Turn::Unused;
     }
-    let enough = held >= config.slot_time || conn.up.given >= total / TURN_PART;
+    let enough = held >= config.slot_time || conn.up.given >= bytes;
     let over = held >= config.slot_time_max || enough && !conn.up.mid_piece;
     if over { Turn::Over } else { Turn::Running }
 }
@@ -247,6 +260,11 @@ const GIFTS_PART: u64 = 8;
 const MOST_GIFTS_AHEAD: usize = 16;
 /// A turn is over with this part of the torrent.
 const TURN_PART: u64 = 16;
+/// A seeder's turns are shorter. What it gives to one peer all goes on from there, over that peer's
+/// uplink; given to many, new pieces spread from many.
+const GIVERS_TURN_PART: u64 = 128;
+/// They have so many pieces at the least: with two, the uplink waits for the next peer to ask.
+const GIVERS_TURN: u64 = 4;
 /// Peers that take so many times as long as most do to ask for something do not want it now.
 const ANSWERS: u32 = 3;
 /// How long a peer may hold a slot without asking for anything while others wait, at the least: the
