@@ -148,6 +148,8 @@ impl Torrent {
                 conn.id != from
                     && conn.down.gate == Gate::Open
                     && conn.down.flights.is_idle()
+                    // It may owe us this very block.
+                    && !conn.down.flights.is_late()
                     && conn.have.contains(block.piece)
             });
             match idle.map(|conn| conn.id) {
