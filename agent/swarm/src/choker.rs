@@ -7,12 +7,24 @@ use crate::Time;
 pub(crate) struct Waiting<Id> {
     /// The peer.
     pub(crate) id: Id,
+    /// How soon it can answer when it is let in.
+    pub(crate) answers: Answers,
     /// When its last turn ended, if it had one.
     pub(crate) last_turn: Option<Time>,
     /// How many pieces it has.
     pub(crate) pieces: u32,
     /// Decides between equals.
     pub(crate) lot: u32,
+}
+
+/// How soon a peer can answer. What it says waits behind the blocks that it is sending on the same
+/// connection, and the slot that it is offered is not used meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Answers {
+    /// It sends us nothing.
+    AtOnce,
+    /// It serves us.
+    BehindBlocks,
 }
 
 /// A peer that may ask for blocks.
@@ -48,8 +60,8 @@ pub(crate) struct Changes<Id> {
     pub(crate) unchoke: Vec<Id>,
 }
 
-/// Decides who is served in so many slots. Who has waited longest comes first, so that everybody
-/// comes within a bounded time.
+/// Decides who is served in so many slots. Those who can answer at once come first, and among them
+/// who has waited longest. Nobody serves us for ever, so everybody's time comes.
 pub(crate) fn decide<Id: Copy + Ord>(
     waiting: &mut [Waiting<Id>],
     served: &[Served<Id>],
@@ -70,7 +82,7 @@ pub(crate) fn decide<Id: Copy + Ord>(
     let offered = with(Turn::Offered).count();
     let free = slots.saturating_sub(in_use + offered);
     let trial = usize::from(free == 0 && offered == 0 && surplus == 0 && !over.is_empty());
-    waiting.sort_by_key(|peer| (peer.last_turn, peer.pieces, peer.lot, peer.id));
+    waiting.sort_by_key(|peer| (peer.answers, peer.last_turn, peer.pieces, peer.lot, peer.id));
     changes.unchoke.extend(waiting.iter().take(free + trial).map(|peer| peer.id));
     changes
 }
@@ -80,7 +92,8 @@ mod tests {
     use super::*;
 
     fn waiting(id: u32, last_turn: Option<u64>, pieces: u32) -> Waiting<u32> {
-        Waiting { id, last_turn: last_turn.map(Time::from_micros), pieces, lot: 0 }
+        let last_turn = last_turn.map(Time::from_micros);
+        Waiting { id, answers: Answers::AtOnce, last_turn, pieces, lot: 0 }
     }
 
     fn served(id: u32, since: u64, turn: Turn) -> Served<u32> {
@@ -97,6 +110,13 @@ mod tests {
         ];
         let changes = decide(&mut crowd, &[], 3);
         assert_eq!(changes.unchoke, [3, 2, 4]);
+    }
+
+    #[test]
+    fn who_serves_us_is_let_in_after_those_who_do_not() {
+        let busy = Waiting { answers: Answers::BehindBlocks, ..waiting(1, None, 0) };
+        assert_eq!(decide(&mut [busy, waiting(2, Some(5), 9)], &[], 1).unchoke, [2]);
+        assert_eq!(decide(&mut [busy], &[], 1).unchoke, [1]);
     }
 
     #[test]

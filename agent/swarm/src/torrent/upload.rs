@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::conn::{Conn, Gate, Gift};
 use super::{Config, ConnId, Output, Torrent, Violation, say};
-use crate::choker::{self, Turn};
+use crate::choker::{self, Answers, Turn};
 use crate::wire::{Message, Span};
 use crate::{Block, Time};
 
@@ -112,6 +112,10 @@ impl Torrent {
             .filter(|conn| conn.up.interested && conn.up.gate == Gate::Choked)
             .map(|conn| choker::Waiting {
                 id: conn.id,
+                answers: match conn.is_source() {
+                    true => Answers::BehindBlocks,
+                    false => Answers::AtOnce,
+                },
                 last_turn: conn.up.last_turn,
                 pieces: conn.have.len(),
                 lot: chance.u32(..),
