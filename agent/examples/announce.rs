@@ -208,12 +208,14 @@ fn start_opentracker(folder: &Path) -> Outcome<(Child, SocketAddr)> {
         .arg(&allowed)
         .stdout(Stdio::null())
         .spawn()?;
-    while announce(free, info_hash()?, 0, Event::Stopped).is_err() {
+    // It listens before it has read its list, and lets anybody leave a torrent even then.
+    while announce(free, info_hash()?, 0, Event::Started).is_err() {
         if let Some(end) = child.try_wait()? {
             return Err(format!("opentracker ended: {end}").into());
         }
         std::thread::yield_now();
     }
+    announce(free, info_hash()?, 0, Event::Stopped)?;
     Ok((child, free))
 }
 
