@@ -232,6 +232,10 @@ impl Life {
         self.placing = None;
         match placed {
             Ok(InPlace { placed, reading }) => {
+                if matches!(self.stage, Stage::Downloading) {
+                    // A small tree can be there before the engine's word that it is complete.
+                    self.extract();
+                }
                 if reading == Reading::InOrder {
                     self.log().line("unpacked in order: no index of the torrent fits the archive");
                 }
