@@ -8,6 +8,8 @@
 //! `... -- unpack FOLDER TREE [MIB]` unpacks it into a tree that does not exist. So many MiB of the
 //! archive arrive a second, in random order; all of them are there at once if none are given.
 
+mod cost;
+
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
@@ -19,6 +21,8 @@ use murder_agent::archive::{
 };
 use murder_swarm::PieceSet;
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
+
+use cost::{cpu_seconds, peak_mib};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -179,19 +183,4 @@ impl Chance {
         bytes.truncate(size);
         bytes
     }
-}
-
-/// User and system time of this process (proc(5), fields 14 and 15, in ticks of 10 ms).
-fn cpu_seconds() -> Outcome<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(") ").next().ok_or("no stat")?.split(' ');
-    let ticks: f64 = fields.skip(11).take(2).flat_map(str::parse::<f64>).sum();
-    Ok(ticks / 100.0)
-}
-
-/// The most memory that was resident at once.
-fn peak_mib() -> Outcome<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(peak.trim().trim_end_matches(" kB").parse::<u64>()? >> 10)
 }

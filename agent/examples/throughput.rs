@@ -7,6 +7,8 @@
 //! half of receiving is done on the sender's time, and with `bbr` as congestion control the
 //! seeder's time is twice that with `cubic`, for pacing: compare what ran side by side.
 
+mod cost;
+
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -25,6 +27,8 @@ use murder_swarm::wire::PeerId;
 use murder_swarm::{Lengths, PieceSet};
 use sha1::{Digest as _, Sha1};
 use tokio::sync::mpsc;
+
+use cost::{cpu_seconds, peak_mib};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -218,19 +222,4 @@ async fn completed(events: &mut mpsc::UnboundedReceiver<Event>) -> Outcome<()> {
             Event::WantPeers | Event::Verified(_) | Event::Note(_) => {}
         }
     }
-}
-
-/// User and system time of this process (proc(5), fields 14 and 15, in ticks of 10 ms).
-fn cpu_seconds() -> Outcome<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(") ").next().ok_or("no stat")?.split(' ');
-    let ticks: f64 = fields.skip(11).take(2).flat_map(str::parse::<f64>).sum();
-    Ok(ticks / 100.0)
-}
-
-/// The most memory that was resident at once.
-fn peak_mib() -> Outcome<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(peak.trim().trim_end_matches(" kB").parse::<u64>()? >> 10)
 }

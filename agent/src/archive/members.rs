@@ -112,8 +112,8 @@ impl Members {
 
 /// How long, inflated, the members of a tree's archive are at most.
 ///
-/// Members of 1 MiB cost little in size against one, and stay in a core's
-/// cache from inflating to writing. Longer ones keep the index of a very large tree small.
+/// Members of 1 MiB cost little in size against one, and stay in a core's cache from inflating to
+/// writing. Longer ones keep the index of a very large tree small.
 pub(super) const fn member_length(tree_bytes: u64) -> u32 {
     let mut length = SHORTEST;
     while length < LONGEST && tree_bytes / (length as u64) > MOST {

@@ -69,9 +69,10 @@ impl<W: Write> Write for PieceWriter<W> {
 
 /// The length of a piece for a tree of so many bytes.
 ///
-/// The piece is the unit in which a swarm's cascade moves, so there should be many: simulated swarms
-/// take least with 512 to 1,024 of them (the swarm's README). But each is told to every neighbour, so
-/// they are not below 64 KiB; and above 4 MiB a peer that has begun a piece takes long to have something to give.
+/// The piece is the unit in which a swarm's cascade moves, so there should be many: simulated
+/// swarms take least with 512 to 1,024 of them (the swarm's README). But each is told to every
+/// neighbour, so they are not below 64 KiB; and above 4 MiB a peer that has begun one takes long to
+/// have something to give.
 pub const fn piece_length(tree_bytes: u64) -> u32 {
     let mut length = SHORTEST;
     while length < LONGEST && tree_bytes / (length as u64) > MOST_PIECES {
