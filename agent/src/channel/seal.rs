@@ -6,6 +6,7 @@
 //! its text sealed with HMAC-SHA256 (RFC 2104), so that none can be made, changed, repeated, left
 //! out or sent back by somebody in between. It hides nothing.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use murder_protocol::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -120,17 +121,9 @@ pub fn same(one: &str, other: &str) -> bool {
 
 /// HMAC-SHA256 (RFC 2104) of the parts in a row.
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut block = [0; BLOCK];
-    if key.len() > BLOCK {
-        block[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let mut inner = Sha256::new_with_prefix(block.map(|byte| byte ^ 0x36));
-    parts.iter().for_each(|part| inner.update(part));
-    let mut outer = Sha256::new_with_prefix(block.map(|byte| byte ^ 0x5c));
-    outer.update(inner.finalize());
-    outer.finalize().into()
+    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+    parts.iter().for_each(|part| hmac.update(part));
+    hmac.finalize().into_bytes().into()
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
@@ -139,8 +132,6 @@ fn hex(bytes: &[u8; 32]) -> String {
 
 /// Keeps keys of other uses apart.
 const PURPOSE: &str = "murder waiting agent 1";
-/// Bytes of SHA-256's blocks.
-const BLOCK: usize = 64;
 
 #[cfg(test)]
 mod tests {
