@@ -52,6 +52,22 @@ pub fn read_all(home: &Home) -> Vec<RoleStatus> {
     all
 }
 
+/// A role of which nothing is known but its name.
+pub fn silent(role: Role, tag: Option<Tag>) -> RoleStatus {
+    RoleStatus {
+        role,
+        tag,
+        pid: None,
+        phase: None,
+        bytes: 0,
+        total: 0,
+        uploaded: 0,
+        outcome: None,
+        address: None,
+        updated_unix: unix_now(),
+    }
+}
+
 /// Seconds since 1970-01-01 UTC.
 pub fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

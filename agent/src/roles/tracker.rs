@@ -11,7 +11,7 @@ use crate::detach::Started;
 use crate::home::Home;
 use crate::lock::{Acquired, RoleLock};
 use crate::log::Log;
-use crate::status::{StatusFile, unix_now};
+use crate::status::{StatusFile, silent};
 use crate::tracker::run::Leases;
 use crate::tracker::service::Tracker;
 
@@ -105,18 +105,7 @@ struct Status {
 
 impl Status {
     fn write(&self, address: Option<std::net::SocketAddr>, pid: Option<u32>) {
-        let status = RoleStatus {
-            role: Role::Tracker,
-            tag: None,
-            pid,
-            phase: None,
-            bytes: 0,
-            total: 0,
-            uploaded: 0,
-            outcome: None,
-            address,
-            updated_unix: unix_now(),
-        };
+        let status = RoleStatus { pid, address, ..silent(Role::Tracker, None) };
         if let Err(error) = self.file.write(&status) {
             self.log.line(format_args!("could not write its status: {error}"));
         }

@@ -17,7 +17,7 @@ use crate::detach::Started;
 use crate::home::Home;
 use crate::lock::{Acquired, RoleLock};
 use crate::log::Log;
-use crate::status::{StatusFile, unix_now};
+use crate::status::{StatusFile, silent};
 use crate::verbs::start_peer;
 
 /// Waits until its time is over, its tracker is gone for long, or somebody stops it.
@@ -220,18 +220,8 @@ impl Place {
     }
 
     fn show(&self) {
-        let status = RoleStatus {
-            role: Role::Warm,
-            tag: None,
-            pid: Some(std::process::id()),
-            phase: None,
-            bytes: 0,
-            total: 0,
-            uploaded: 0,
-            outcome: None,
-            address: None,
-            updated_unix: unix_now(),
-        };
+        let pid = Some(std::process::id());
+        let status = RoleStatus { pid, ..silent(Role::Warm, None) };
         if let Err(error) = self.status.write(&status) {
             self.log.line(format_args!("could not write its status: {error}"));
         }

@@ -8,7 +8,7 @@ use murder_protocol::{Blame, Failure, HostOutcome, Tag};
 use super::Replies;
 use crate::home::{Home, role_noun};
 use crate::lock::held;
-use crate::status::{read_all, unix_now};
+use crate::status::{read_all, silent};
 
 pub(super) fn run(
     request: Status,
@@ -43,22 +43,6 @@ fn collect(home: &Home) -> Vec<RoleStatus> {
         status
     };
     all.into_iter().map(correct).collect()
-}
-
-/// A role that has not come to write its status.
-fn silent(role: Role, tag: Option<Tag>) -> RoleStatus {
-    RoleStatus {
-        role,
-        tag,
-        pid: None,
-        phase: None,
-        bytes: 0,
-        total: 0,
-        uploaded: 0,
-        outcome: None,
-        address: None,
-        updated_unix: unix_now(),
-    }
 }
 
 fn vanished(role: Role) -> Failure {
