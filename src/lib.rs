@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod inventory;
 pub mod limit;
 pub mod plan;
+pub mod recipe;
 pub mod report;
 pub mod settings;
 pub mod ssh;

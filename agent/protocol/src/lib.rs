@@ -4,9 +4,11 @@
 //! Types only. Nothing here opens a socket, a file or a process.
 
 mod bytes;
+mod exec;
 mod failure;
 mod fleet;
 mod frame;
+mod release;
 mod size;
 mod tag;
 pub mod verbs;

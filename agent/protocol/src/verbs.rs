@@ -8,6 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use crate::exec::{Command, Exec, ExecEnd, ExecEvent, ExecReply, OutputStream};
+pub use crate::release::{
+    DeployLock, DeployLockReply, DeployUnlock, DeployUnlockReply, HeldLock, HostOrder, LockHolder,
+    OrderEnd, Release, ReleaseCheck, ReleaseCleanUp, ReleaseDone, ReleaseEntry, ReleaseList,
+    ReleaseOrder, ReleaseOut, ReleaseOutReply, ReleaseSetAside, ReleaseStage, ReleaseSwitch,
+    ReleasedOut, Releases, SwitchKind, SwitchOrder, SwitchOut, SwitchOutReply,
+};
 pub use crate::warm::{
     HandOut, HandOutReply, HandedOut, Taken, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
     WarmReply, WarmStart, WarmStop,
@@ -59,6 +66,12 @@ verbs! {
     WarmStart = "warm-start", NoEvent => WarmReply;
     WarmStop = "warm-stop", NoEvent => StopReply;
     HandOut = "hand-out", HandedOut => HandOutReply;
+    Release = "release", NoEvent => ReleaseDone;
+    ReleaseOut = "release-out", ReleasedOut => ReleaseOutReply;
+    SwitchOut = "switch-out", NoEvent => SwitchOutReply;
+    DeployLock = "deploy-lock", NoEvent => DeployLockReply;
+    DeployUnlock = "deploy-unlock", NoEvent => DeployUnlockReply;
+    Exec = "exec", ExecEvent => ExecReply;
     Clean = "clean", NoEvent => CleanReply;
     Status = "status", NoEvent => StatusReply;
     Doctor = "doctor", DoctorEvent => DoctorReply;
