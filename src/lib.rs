@@ -1,5 +1,6 @@
 //! The workstation's half of murder: `cli -> settings -> tasks -> fleet -> ssh`, with `report`
-//! reading the events of all of them. `inventory`, `limit`, `plan` and `suggest` are pure.
+//! reading the events of all of them. `yaml`, `inventory`, `recipe`,
+//! `limit`, `plan` and `suggest` are pure.
 //!
 //! A library only so that the program's parts are public items to the compiler and to tests; the
 //! program is the product, and nothing here is a stable interface.
@@ -17,3 +18,4 @@ pub mod settings;
 pub mod ssh;
 pub mod suggest;
 pub mod tasks;
+pub mod yaml;

@@ -7,8 +7,9 @@ use std::io;
 
 use regex::Regex;
 
-use crate::inventory::{Inventory, did_you_mean};
+use crate::inventory::Inventory;
 use crate::suggest::nearest;
+use crate::yaml::did_you_mean;
 
 /// What was typed after `--limit`, understood but not yet looked up.
 ///

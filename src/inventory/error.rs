@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::place::{Mark, Place};
 use super::range::RangeError;
+use crate::yaml::{self, Mark, Place, did_you_mean};
 
 /// Why an inventory is refused.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,11 @@ impl InventoryError {
         Self::At { place, problem: Box::new(problem) }
     }
 
+    /// A source can't be read, and this is where.
+    pub(super) fn yaml(file: &str, (mark, problem): yaml::Wrong) -> Self {
+        Self::at(mark.of(&file.into()), problem.into())
+    }
+
     /// A source is wrong as a whole, so that its start is as good a place as any.
     pub(super) fn whole(file: &str, problem: Problem) -> Self {
         Self::at(Mark::START.of(&file.into()), problem)
@@ -52,33 +57,11 @@ impl InventoryError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It is no YAML, or more of it than is taken.
-    #[error("not valid YAML: {0}")]
-    Yaml(String),
-    /// More than one document.
-    #[error("expected one YAML document, got a second one")]
-    SecondDocument,
-    /// More levels than are read.
-    #[error("nested too deeply for an inventory")]
-    TooDeep,
-    /// More values than are read.
+    #[error(transparent)]
+    Yaml(#[from] yaml::Problem),
+    /// More than is kept of it once it is resolved.
     #[error("more values than any inventory needs")]
     TooMuch,
-    /// Aliases of aliases.
-    #[error("its aliases (*name) come to more values than any inventory needs")]
-    TooManyAliases,
-    /// A key that is no text.
-    #[error("expected a name as the key, got {0}")]
-    Key(String),
-    /// A key stands twice in a mapping.
-    #[error("{key} is given twice here, first at line {line}, column {column}")]
-    KeyTwice {
-        /// The key.
-        key: String,
-        /// Where it stands first.
-        line: u32,
-        /// Where it stands first.
-        column: u32,
-    },
     /// A group has something else than `hosts`, `children` and `vars`.
     #[error("unknown key {got}: a group has hosts, children and vars{}", did_you_mean(.nearest))]
     Section {
@@ -209,31 +192,13 @@ pub enum Problem {
     /// A `KEY=VALUE` twice.
     #[error("{0} was given before")]
     GivenTwice(String),
-    /// More bytes than are read.
-    #[error("larger than {0} MiB, so hardly an inventory")]
-    TooLarge(usize),
-    /// Bytes that are no text.
-    #[error("not UTF-8, so no inventory")]
-    NotUtf8,
     /// There is nothing to do anything on.
     #[error("names no host")]
     NoHosts,
 }
 
-/// The end of a message about a mistyped word.
-pub(crate) fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"))
-}
-
 fn template_hint(template: bool) -> &'static str {
     if template { " (murder expands no templates in an inventory)" } else { "" }
-}
-
-/// What somebody wrote, in quotes, with whatever would upset a terminal escaped, and cut where it
-/// gets long.
-pub(super) fn quoted(text: &str) -> String {
-    let cut = text.char_indices().nth(LONGEST_QUOTE).map(|(at, _)| &text[..at]);
-    cut.map_or_else(|| format!("{text:?}"), |cut| format!("{:?}", format!("{cut}...")))
 }
 
 /// Names of groups, each above the next; a long way is cut.
@@ -245,6 +210,3 @@ pub(super) fn chain(names: &[&str]) -> String {
         _ => names.join(" > "),
     }
 }
-
-/// In characters.
-const LONGEST_QUOTE: usize = 60;

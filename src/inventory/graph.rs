@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::error::{InventoryError, Problem, quoted};
+use super::error::{InventoryError, Problem};
 use super::key::Key;
-use super::place::{Mark, Place};
 use super::range;
 use super::vars::{Layer, Origin, Var};
 use super::{name, variable};
+use crate::yaml::{Mark, Place, quoted};
 
 /// What has been read so far.
 pub(super) struct Graph {

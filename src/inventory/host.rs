@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use murder_protocol::Tag;
 
 use super::key::Key;
-use super::place::Place;
 use super::value::{Connection, PortRange, Value};
 use super::vars::Vars;
+use crate::yaml::Place;
 
 /// A host, with everything that the inventory says of it.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::error::{InventoryError, Problem};
 use super::graph::{Graph, HostId, UNGROUPED};
 use super::key::Key;
-use super::place::Mark;
 use super::variable;
 use super::vars::Origin;
+use crate::yaml::Mark;
 
 /// Reads the lines of a file.
 pub(super) fn read_lines(text: &str, file: &str) -> Result<Graph, InventoryError> {

@@ -10,8 +10,6 @@ mod host;
 mod key;
 mod list;
 mod name;
-mod node;
-mod place;
 mod range;
 mod resolve;
 mod roles;
@@ -25,18 +23,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 
-pub(crate) use error::did_you_mean;
 pub use error::{InventoryError, Problem};
 pub use fold::fold;
 pub use host::{Address, Host};
 pub use key::Key;
-pub use place::Place;
 pub use range::RangeError;
 pub use roles::{Given, Roles};
 pub use value::{Connection, PortRange, Value};
 pub use vars::{Origin, Var, Vars};
 
 use crate::settings::Source;
+use crate::yaml::{Kind, Place};
 use graph::Graph;
 
 /// Every host, resolved and checked.
@@ -107,12 +104,8 @@ impl Inventory {
         overrides: &[(String, String)],
     ) -> Result<Self, InventoryError> {
         let whole = |problem| InventoryError::whole(file, problem);
-        if bytes.len() > LARGEST {
-            return Err(whole(Problem::TooLarge(LARGEST >> 20)));
-        }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| not_utf8(&bytes[..error.valid_up_to()], file))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = crate::yaml::text(bytes, Kind::Inventory)
+            .map_err(|wrong| InventoryError::yaml(file, wrong))?;
         let graph = match Form::of(text) {
             Form::Yaml => yaml::read(text, file)?,
             Form::List => list::read_lines(text, file)?,
@@ -164,15 +157,6 @@ impl Inventory {
     }
 }
 
-/// Points at the first byte that is no text.
-fn not_utf8(before: &[u8], file: &str) -> InventoryError {
-    let before = String::from_utf8_lossy(before);
-    let line = before.matches('\n').count() as u32 + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
-    let place = Place { file: file.into(), line, column };
-    InventoryError::at(place, Problem::NotUtf8)
-}
-
 /// What an inventory is written in.
 enum Form {
     Yaml,
@@ -211,12 +195,9 @@ fn is_ini_section(line: &str) -> bool {
     name::is_group(group) && ["hosts", "vars", "children"].contains(&kind)
 }
 
-/// No inventory is larger: 100,000 hosts with a line of variables each fit in. In bytes.
-const LARGEST: usize = 16 << 20;
-
 fn read_bounded(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(Kind::Inventory.largest() as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

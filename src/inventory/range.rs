@@ -26,7 +26,7 @@ pub(super) fn expand(pattern: &str, most: usize) -> Result<Vec<String>, RangeErr
     let (texts, ranges) = split(pattern)?;
     let count = ranges.iter().try_fold(1_usize, |count, range| count.checked_mul(range.count()));
     if count.is_none_or(|count| count > most) {
-        return Err(RangeError::TooMany(super::error::quoted(pattern), most));
+        return Err(RangeError::TooMany(crate::yaml::quoted(pattern), most));
     }
     let mut names = vec![texts[0].to_owned()];
     for (range, text) in ranges.iter().zip(&texts[1..]) {
@@ -109,7 +109,7 @@ const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// The texts around the ranges, one more than there are ranges.
 fn split(pattern: &str) -> Result<(Vec<&str>, Vec<Range>), RangeError> {
-    let unclosed = || RangeError::Unclosed(super::error::quoted(pattern));
+    let unclosed = || RangeError::Unclosed(crate::yaml::quoted(pattern));
     let (mut texts, mut ranges, mut rest) = (Vec::new(), Vec::new(), pattern);
     while let Some((head, tail)) = rest.split_once('[') {
         let (body, tail) = tail.split_once(']').ok_or_else(unclosed)?;

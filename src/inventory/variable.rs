@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use super::error::{Problem, quoted};
+use super::error::Problem;
 use super::key::Key;
 use super::value::Value;
 use super::vars::{Origin, Var};
+use crate::yaml::quoted;
 
 /// A variable without its origin.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::key::Key;
-use super::place::Place;
 use super::value::Value;
+use crate::yaml::Place;
 
 /// The variables of one host. Hosts of the same groups share what the groups say.
 #[derive(Clone, Debug, Default)]

@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::error::{InventoryError, Problem, quoted};
+use super::error::{InventoryError, Problem};
 use super::graph::{ALL, Graph, GroupId, HostId, UNGROUPED};
 use super::key::Key;
 use super::name;
-use super::node::{Body, Entry, Node};
-use super::place::Mark;
 use super::variable;
 use super::vars::{Origin, Var};
 use crate::suggest::nearest;
+use crate::yaml::{Body, Entry, Kind, Mark, Node, Place, quoted};
 
 /// Reads an inventory. Top-level groups beside `all` are below it.
 pub(super) fn read(text: &str, file: &str) -> Result<Graph, InventoryError> {
-    let root = Node::parse(text, file)?;
+    let root =
+        Node::parse(text, Kind::Inventory).map_err(|wrong| InventoryError::yaml(file, wrong))?;
     let mut reader = Reader { graph: Graph::new(file) };
     let Body::Map(groups) = &root.body else {
         return Err(reader.expected(&root, "a mapping of groups, such as all:"));
@@ -141,7 +141,7 @@ impl Reader {
     fn vars(
         &self,
         node: &Node,
-        origin: impl Fn(super::Place) -> Origin,
+        origin: impl Fn(Place) -> Origin,
     ) -> Result<Vec<(Arc<Var>, Mark)>, InventoryError> {
         let entries = match &node.body {
             Body::Null => return Ok(Vec::new()),

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::Stage;
-use crate::inventory::Place;
 use crate::settings::Percent;
+use crate::yaml::Place;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]

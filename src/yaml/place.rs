@@ -22,19 +22,19 @@ impl fmt::Display for Place {
 
 /// A line and column of the source that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub struct Mark {
     /// Counted from 1.
-    pub(super) line: u32,
+    pub line: u32,
     /// In characters, counted from 1.
-    pub(super) column: u32,
+    pub column: u32,
 }
 
 impl Mark {
     /// The beginning of a source.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub const START: Self = Self { line: 1, column: 1 };
 
     /// The same in a named source.
-    pub(super) fn of(self, file: &Arc<str>) -> Place {
+    pub fn of(self, file: &Arc<str>) -> Place {
         Place { file: Arc::clone(file), line: self.line, column: self.column }
     }
 }

@@ -10,19 +10,21 @@ use serde_json::Value;
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Location, Options, Spanned};
 
-use super::error::{InventoryError, Problem, quoted};
+use super::error::{Kind, Problem, quoted};
 use super::place::Mark;
 
 /// A value and where it begins.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: Mark,
-    pub(super) body: Body,
+pub struct Node {
+    /// Where.
+    pub at: Mark,
+    /// What it is.
+    pub body: Body,
 }
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Body {
+pub enum Body {
     /// Nothing, `~` or `null`.
     Null,
     /// Anything else that has no parts.
@@ -40,25 +42,29 @@ pub(super) enum Body {
 
 /// A key, where it stands, and its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) at: Mark,
-    pub(super) value: Node,
+pub struct Entry {
+    /// The key, as text.
+    pub key: String,
+    /// Where it stands.
+    pub at: Mark,
+    /// What follows it.
+    pub value: Node,
 }
 
 impl Node {
     /// Parses a document.
-    pub(super) fn parse(text: &str, file: &str) -> Result<Self, InventoryError> {
-        let wrong = |mark: Mark, problem| InventoryError::at(mark.of(&file.into()), problem);
-        let raw: Spanned<Raw> =
-            serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-                wrong(error.location().map_or(Mark::START, mark), yaml_problem(&error))
-            })?;
-        node(raw, text).map_err(|(mark, problem)| wrong(mark, problem))
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str, kind: Kind) -> Result<Self, Wrong> {
+        let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options())
+            .map_err(|error| (error.location().map_or(Mark::START, mark), problem(&error, kind)))?;
+        node(raw, text)
     }
 
     /// What it is, for "expected …, got …".
-    pub(super) fn what(&self) -> String {
+    pub fn what(&self) -> String {
         match &self.body {
             Body::Null => "nothing".to_owned(),
             Body::Scalar { text, .. } => quoted(text),
@@ -68,7 +74,7 @@ impl Node {
     }
 
     /// The same without places.
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         match &self.body {
             Body::Null => Value::Null,
             Body::Scalar { value, .. } => value.clone(),
@@ -81,7 +87,7 @@ impl Node {
     }
 }
 
-/// Bounds for a file of at most 16 MiB: 100,000 hosts with some ten values each pass, an alias bomb
+/// Bounds for the largest file that is read: 100,000 hosts with some ten values each pass, an alias bomb
 /// or a tower of brackets does not.
 fn options() -> Options {
     serde_saphyr::options! {
@@ -106,27 +112,27 @@ fn options() -> Options {
 const DEEPEST: usize = 40;
 
 /// The parser's message without its place, which stands in front of ours.
-fn yaml_problem(error: &serde_saphyr::Error) -> Problem {
+fn problem(error: &serde_saphyr::Error, kind: Kind) -> Problem {
     use serde_saphyr::Error;
     use serde_saphyr::budget::BudgetBreach;
     let error = error.without_snippet();
     match error {
         Error::MultipleDocuments { .. } => return Problem::SecondDocument,
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => return Problem::TooDeep,
-        Error::Budget { .. } => return Problem::TooMuch,
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => return Problem::TooDeep(kind),
+        Error::Budget { .. } => return Problem::TooMuch(kind),
         _ => {}
     }
     let message = error.to_string();
     // These two come as texts: one is the scanner's, the other may be wrapped with an alias.
     if message.starts_with("recursion limit exceeded") {
-        return Problem::TooDeep;
+        return Problem::TooDeep(kind);
     }
     if message.contains("alias replay") {
-        return Problem::TooManyAliases;
+        return Problem::TooManyAliases(kind);
     }
     let message = message.split(" at line ").next().unwrap_or_default();
     let hint = HINTS.iter().find(|(start, _)| message.contains(start)).map_or("", |(_, hint)| hint);
-    Problem::Yaml(format!("{message}{hint}"))
+    Problem::Invalid(format!("{message}{hint}"))
 }
 
 /// What is likely behind the parser's most frequent messages.
@@ -145,7 +151,8 @@ enum Raw {
     Map(Vec<(Spanned<Self>, Spanned<Self>)>),
 }
 
-type Wrong = (Mark, Problem);
+/// What is wrong, and where.
+pub type Wrong = (Mark, Problem);
 
 fn node(raw: Spanned<Raw>, source: &str) -> Result<Node, Wrong> {
     let at = mark(raw.defined);
