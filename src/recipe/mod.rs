@@ -4,8 +4,90 @@
 //! `Book` has every recipe that can be called. `Script` is one of them with everything that it
 //! includes and every hook in its place: what is left to do is to go through it.
 
+mod book;
+mod error;
+pub mod init;
+mod parse;
+mod scope;
+mod script;
+mod secrets;
 pub mod stage;
 pub mod step;
+mod template;
 
+pub use book::{Book, Listed, Location};
+pub use error::{Problem, RecipeError};
+pub use scope::{
+    Definition, Environment, Given, RESERVED, Scope, Setting, Settings, Values, text_of,
+};
+pub use script::{Act, Action, FrameId, Guard, Script};
+pub use secrets::{MASK, Secrets};
 pub use stage::Stage;
-pub use step::{Body, Command, GroupSize, Groups, Mode, Run, Step, Switch};
+pub use step::{Body, Command, GroupSize, Groups, Mode, Run, Step, Switch, With};
+pub use template::Template;
+
+use std::collections::BTreeMap;
+
+use crate::yaml::Place;
+
+/// One recipe as its file has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The file, as messages have it.
+    pub file: String,
+    /// `task:`, by which a file is called that lies in no folder of recipes, and where it stands.
+    pub task: Option<(String, Place)>,
+    /// What it does, in one line. Only a file that others include has none.
+    pub description: Option<String>,
+    /// `vars:`, the defaults of its variables.
+    pub vars: Settings,
+    /// `no_log:`, the variables that nobody may see, and where each is named.
+    pub no_log: BTreeMap<String, Place>,
+    /// `steps:`.
+    pub steps: Vec<Step>,
+    /// `hooks:`.
+    pub hooks: Vec<Hook>,
+    /// `include:`, the files that are read first.
+    pub include: Vec<Include>,
+}
+
+/// Steps that are done before or after something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hook {
+    /// Where what it is tied to is named.
+    pub at: Place,
+    /// Before or after.
+    pub when: Moment,
+    /// What it is tied to.
+    pub anchor: Anchor,
+    /// What is done.
+    pub steps: Vec<Step>,
+}
+
+/// When a hook's turn is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before what it is tied to.
+    Before,
+    /// After it.
+    After,
+}
+
+/// What a hook is tied to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// A stage.
+    Stage(Stage),
+    /// A built-in task or a recipe.
+    Task(String),
+}
+
+/// A file that another includes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Include {
+    /// Where it is named.
+    pub at: Place,
+    /// As it is named: a path from the folder of the file that names it, or `murder:TASK` for one
+    /// that is compiled in.
+    pub file: String,
+}

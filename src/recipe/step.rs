@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Stage;
+use super::{Definition, Stage, Template};
 use crate::settings::Percent;
 use crate::yaml::Place;
 
@@ -13,13 +13,14 @@ pub struct Step {
     /// Where it stands.
     pub at: Place,
     /// `name:`, a template.
-    pub name: Option<String>,
+    pub name: Option<Template>,
     /// What is done.
     pub body: Body,
     /// `when:`, a template; the step is left out unless it gives something true. One that names
     /// nothing of a host's is decided once.
-    pub when: Option<String>,
-    /// `no_log: true`: neither what it runs nor what that prints is shown or kept.
+    pub when: Option<Template>,
+    /// `no_log: true`: neither what it runs nor what that prints is shown or kept. With a recipe that
+    /// is called, all of its steps are meant.
     pub no_log: bool,
 }
 
@@ -30,8 +31,8 @@ pub enum Body {
     Task {
         /// Its name.
         name: String,
-        /// `with:`, its keys with templates for values.
-        with: Vec<(String, Place, String)>,
+        /// `with:`, its keys.
+        with: Vec<With>,
     },
     /// `run:` a command on hosts.
     Run(Box<Run>),
@@ -46,36 +47,50 @@ pub enum Body {
     },
 }
 
+/// One key of a `with:`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct With {
+    /// The key.
+    pub key: String,
+    /// Where it stands.
+    pub at: Place,
+    /// What it is set to.
+    pub value: Definition,
+}
+
 /// A `run:` step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// What is run; every text is a template.
     pub command: Command,
     /// `on:` a role, group or pattern as for `--limit`, a template; without it the peers.
-    pub on: Option<String>,
+    pub on: Option<Template>,
     /// `in:` how many at once.
     pub mode: Mode,
-    /// `env:`, with templates for values.
-    pub env: Vec<(String, String)>,
+    /// `env:`, by name.
+    pub env: Vec<(String, Template)>,
     /// `directory:` where, a template; without it the home of the user that logs in.
-    pub directory: Option<String>,
+    pub directory: Option<Template>,
     /// `become:` as whom, a template.
-    pub become_user: Option<String>,
+    pub become_user: Option<Template>,
     /// `timeout:` how long a host may take; without it as long as the task.
     pub timeout: Option<Duration>,
     /// `retries:` how often it is tried again on a host where it fails.
     pub retries: u32,
     /// `run_once:` only on the first of the hosts.
     pub run_once: bool,
+    /// `register:` the variable that later steps have its output under, without the line feed at
+    /// its end. Only beside `run_once`, so that there is one output.
+    pub register: Option<String>,
 }
 
 /// What a `run:` step runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// A list: a program and its arguments, which no shell sees.
-    Argv(Vec<String>),
+    Argv(Vec<Template>),
     /// A text for `sh -c`.
-    Shell(String),
+    Shell(Template),
 }
 
 /// How many hosts are at it at once.

@@ -69,8 +69,9 @@ impl Invocation {
     }
 }
 
-/// A word as a POSIX shell has to be given it.
-fn quote(word: &str) -> String {
+/// A word as a POSIX shell has to be given it: unchanged if all of it is harmless, else in single
+/// quotes.
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use decide::{Lookup, output, overrides, shell, source, variable};
-pub use invocation::Invocation;
+pub use invocation::{Invocation, quote};
 pub use percent::{Percent, PercentError};
 pub use task::{
     Attach, Create, Demo, Distribute, Doctor, Logs, Peer, Tagged, Task, TaskName, Warm,
