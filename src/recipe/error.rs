@@ -179,7 +179,9 @@ pub enum Problem {
         nearest: Option<String>,
     },
     /// A template that takes too long.
-    #[error("the template takes too many steps: is there a loop in it that is not needed?")]
+    #[error(
+        "the template is too much work: is there a loop or a repetition in it that is not needed?"
+    )]
     Fuel,
     /// A template that comes to too much.
     #[error("the template comes to more than {} KiB", .0 >> 10)]

@@ -14,6 +14,7 @@ mod secrets;
 pub mod stage;
 pub mod step;
 mod template;
+mod writer;
 
 pub use book::{Book, Listed, Location};
 pub use error::{Problem, RecipeError};

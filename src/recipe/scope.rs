@@ -247,7 +247,7 @@ impl Definition {
                     |(key, value): &(String, Self)| Ok((key.clone(), value.evaluate(lookup)?));
                 let entries: Result<Vec<(String, Value)>, RecipeError> =
                     entries.iter().map(entry).collect();
-                entries.map(Value::from_iter)
+                entries.map(Value::from_pairs)
             }
         }
     }
@@ -269,9 +269,18 @@ pub fn text_of(value: &Json) -> String {
 pub(super) struct Lookup {
     scope: Scope,
     /// The variables that are being rendered, each for the one before it.
-    trail: Vec<(Scope, String)>,
+    trail: Vec<Visit>,
     /// What failed behind a variable, with its place, which an error of the engine has not.
     failure: Arc<Mutex<Option<RecipeError>>>,
+}
+
+/// A variable that is being rendered: which one, and with which variables. Another of the same name
+/// is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Visit {
+    setting: usize,
+    scope: usize,
+    name: String,
 }
 
 impl Lookup {
@@ -288,10 +297,13 @@ impl Lookup {
     }
 
     fn setting(&self, name: &str, setting: &Setting, scope: &Scope) -> Result<Value, RecipeError> {
-        let same =
-            |(other, seen): &(Scope, String)| Arc::ptr_eq(&other.0, &scope.0) && seen == name;
-        if let Some(start) = self.trail.iter().position(same) {
-            let names = self.trail[start..].iter().map(|(_, name)| name.as_str()).chain([name]);
+        let visit = Visit {
+            setting: std::ptr::from_ref(setting).addr(),
+            scope: Arc::as_ptr(&scope.0).addr(),
+            name: name.to_owned(),
+        };
+        if let Some(start) = self.trail.iter().position(|seen| *seen == visit) {
+            let names = self.trail[start..].iter().map(|visit| visit.name.as_str()).chain([name]);
             let circle = names.collect::<Vec<_>>().join(" > ");
             return Err(RecipeError::at(&setting.at, Problem::Circle(circle)));
         }
@@ -300,7 +312,7 @@ impl Lookup {
             return Err(RecipeError::at(&setting.at, problem));
         }
         let mut trail = self.trail.clone();
-        trail.push((scope.clone(), name.to_owned()));
+        trail.push(visit);
         let inner = Self { scope: scope.clone(), trail, failure: Arc::default() };
         setting.value.evaluate(&inner)
     }

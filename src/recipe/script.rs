@@ -1,14 +1,13 @@
 //! A recipe in the order in which it is done: recipes that it calls stand where they are called,
 //! and every hook where its turn is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::book::Book;
 use super::error::{Problem, RecipeError};
-use super::scope::{Definition, Given, Scope, Setting, Settings};
-use super::secrets::Secrets;
-use super::{Anchor, Body, Hook, Moment, Recipe, Stage, Step, Template, With};
+use super::scope::{Definition, Given, Scope, Settings};
+use super::secrets::{MASK, Secrets};
+use super::{Anchor, Body, Command, Moment, Run, Stage, Step, Template};
 use crate::suggest::nearest;
 use crate::yaml::Place;
 
@@ -26,7 +25,7 @@ pub struct Script {
     /// The variables that nobody may see, and where each is named.
     pub no_log: BTreeMap<String, Place>,
     /// The recipe itself first, then each one that is called, as often as it is.
-    frames: Vec<Frame>,
+    pub(super) frames: Vec<Frame>,
 }
 
 /// One act.
@@ -71,7 +70,7 @@ pub struct Guard {
 
 /// One call of a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameId(usize);
+pub struct FrameId(pub(super) usize);
 
 impl FrameId {
     /// The recipe that the user called.
@@ -79,42 +78,13 @@ impl FrameId {
 }
 
 #[derive(Clone, Debug)]
-struct Frame {
-    caller: Option<FrameId>,
-    with: Arc<Settings>,
-    vars: Arc<Settings>,
+pub(super) struct Frame {
+    pub(super) caller: Option<FrameId>,
+    pub(super) with: Arc<Settings>,
+    pub(super) vars: Arc<Settings>,
 }
 
 impl Script {
-    /// Puts a recipe of a book, and everything that it calls, in order.
-    ///
-    /// # Errors
-    ///
-    /// One of the recipes is wrong, names what there is not, or they call each other.
-    pub fn expand(book: &Book, name: &str) -> Result<Self, RecipeError> {
-        let recipe = book.recipe(name)?;
-        let script = Self {
-            name: name.to_owned(),
-            description: recipe.description.clone().unwrap_or_default(),
-            acts: Vec::new(),
-            failed: Vec::new(),
-            no_log: BTreeMap::new(),
-            frames: Vec::new(),
-        };
-        let mut writer =
-            Writer { book, script, calls: Vec::new(), hooks: Vec::new(), active: Vec::new() };
-        let here = Here {
-            frame: FrameId::ROOT,
-            guards: Vec::new(),
-            stage: None,
-            hook: None,
-            no_log: false,
-        };
-        let call = Call { name, with: Settings::new(), caller: None };
-        writer.call(recipe, call, &here)?;
-        Ok(writer.script)
-    }
-
     /// The scope of a frame, given what no recipe sets.
     pub fn scope(&self, frame: FrameId, given: &Given) -> Scope {
         let Frame { caller, with, vars } = &self.frames[frame.0];
@@ -140,7 +110,7 @@ impl Script {
         let Some(setting) = self.vars().get(key) else { return Ok(text.into()) };
         let wrong = |expected| RecipeError::Typed {
             key: key.to_owned(),
-            value: text.to_owned(),
+            value: if self.no_log.contains_key(key) { MASK } else { text }.to_owned(),
             expected,
             at: setting.at.clone(),
         };
@@ -174,7 +144,7 @@ impl Script {
     ) -> Result<Secrets, RecipeError> {
         let mut secrets = Secrets::default();
         let mut missing: Vec<&String> = self.no_log.keys().collect();
-        let mut known = std::collections::BTreeSet::new();
+        let mut known = BTreeSet::new();
         for given in given {
             for frame in (0..self.frames.len()).map(FrameId) {
                 let scope = self.scope(frame, given);
@@ -194,206 +164,79 @@ impl Script {
             }
         }
     }
-}
 
-/// A call of a recipe.
-struct Call<'c> {
-    name: &'c str,
-    with: Settings,
-    caller: Option<FrameId>,
-}
-
-/// Where the next steps belong.
-#[derive(Clone)]
-struct Here {
-    frame: FrameId,
-    guards: Vec<Guard>,
-    stage: Option<Stage>,
-    hook: Option<(Moment, Anchor)>,
-    no_log: bool,
-}
-
-/// A hook, and whose variables it sees.
-#[derive(Clone)]
-struct Bound {
-    hook: Arc<Hook>,
-    frame: FrameId,
-    recipe: String,
-}
-
-struct Writer<'b> {
-    book: &'b Book,
-    script: Script,
-    /// The recipes that are being written, each called by the one before.
-    calls: Vec<String>,
-    /// The hooks that hold here, those of the first recipe first.
-    hooks: Vec<Bound>,
-    /// The hooks that are being written: none is done within itself.
-    active: Vec<Arc<Hook>>,
-}
-
-impl Writer<'_> {
-    /// Writes a recipe, with the hooks of whoever calls it and its own.
-    fn call(&mut self, recipe: Recipe, call: Call<'_>, here: &Here) -> Result<(), RecipeError> {
-        self.check_hooks(&recipe.hooks)?;
-        let frame = FrameId(self.script.frames.len());
-        self.script.frames.push(Frame {
-            caller: call.caller,
-            with: Arc::new(call.with),
-            vars: Arc::new(recipe.vars),
-        });
-        self.script.no_log.extend(recipe.no_log);
-        let name = call.name.to_owned();
-        let outer = self.hooks.len();
-        let own = recipe.hooks.into_iter().map(Arc::new);
-        self.hooks.extend(own.map(|hook| Bound { hook, frame, recipe: name.clone() }));
-        self.calls.push(name.clone());
-        let inner = Here { frame, ..here.clone() };
-        self.failures(outer, &inner)?;
-        let anchor = Anchor::Task(name);
-        self.run_hooks(Moment::Before, &anchor, here)?;
-        self.steps(&recipe.steps, &inner)?;
-        self.run_hooks(Moment::After, &anchor, here)?;
-        self.calls.pop();
-        self.hooks.truncate(outer);
-        Ok(())
-    }
-
-    /// The hooks of `failed` among those that have just been added.
-    fn failures(&mut self, from: usize, here: &Here) -> Result<(), RecipeError> {
-        let acts = std::mem::take(&mut self.script.acts);
-        let mut hooks: Vec<Bound> = self.hooks[from..].to_vec();
-        hooks.retain(|bound| bound.hook.anchor == Anchor::Stage(Stage::Failed));
-        hooks.sort_by_key(|bound| bound.hook.when == Moment::After);
-        for bound in hooks {
-            self.run_hook(&bound, Some(Stage::Failed), here)?;
-        }
-        let failed = std::mem::replace(&mut self.script.acts, acts);
-        self.script.failed.extend(failed);
-        Ok(())
-    }
-
-    fn steps(&mut self, steps: &[Step], here: &Here) -> Result<(), RecipeError> {
-        steps.iter().try_for_each(|step| self.step(step, here))
-    }
-
-    fn step(&mut self, step: &Step, here: &Here) -> Result<(), RecipeError> {
-        let mut here = here.clone();
-        here.no_log |= step.no_log;
-        if let Some(when) = &step.when {
-            here.guards.push(Guard { when: when.clone(), frame: here.frame });
-        }
-        match &step.body {
-            Body::Stage { stage, steps } => self.stage(*stage, steps, here),
-            Body::Task { name, with } => self.task(step, name, with, &here),
-            Body::Run(_) | Body::Switch(_) => self.write(step, &here),
-        }
-    }
-
-    fn stage(&mut self, stage: Stage, steps: &[Step], mut here: Here) -> Result<(), RecipeError> {
-        here.stage = Some(stage);
-        let anchor = Anchor::Stage(stage);
-        self.run_hooks(Moment::Before, &anchor, &here)?;
-        self.script.acts.push(Act::Enter(stage));
-        self.steps(steps, &here)?;
-        self.script.acts.push(Act::Leave(stage));
-        self.run_hooks(Moment::After, &anchor, &here)
-    }
-
-    fn task(
-        &mut self,
-        step: &Step,
-        name: &str,
-        with: &[With],
-        here: &Here,
-    ) -> Result<(), RecipeError> {
-        if self.book.is_built_in(name) {
-            let anchor = Anchor::Task(name.to_owned());
-            self.run_hooks(Moment::Before, &anchor, here)?;
-            self.write(step, here)?;
-            return self.run_hooks(Moment::After, &anchor, here);
-        }
-        if !self.book.has(name) {
-            let nearest = nearest(name, self.book.tasks()).map(str::to_owned);
-            return Err(RecipeError::at(
-                &step.at,
-                Problem::NoTask { name: name.to_owned(), nearest },
-            ));
-        }
-        if let Some(start) = self.calls.iter().position(|call| call == name) {
-            let names = self.calls[start..].iter().map(String::as_str).chain([name]);
-            let problem = Problem::TaskCircle(names.collect::<Vec<_>>().join(" > "));
-            return Err(RecipeError::at(&step.at, problem));
-        }
-        let setting = |with: &With| {
-            (with.key.clone(), Setting { at: with.at.clone(), value: with.value.clone() })
+    /// Renders everything as for one host, so that what is wrong in a template is said before
+    /// anything runs. A step whose conditions do not hold is left out, and so is what reads an
+    /// output that no step has given yet.
+    ///
+    /// # Errors
+    ///
+    /// The first template that fails.
+    pub fn check(&self, given: &Given) -> Result<(), RecipeError> {
+        let later: BTreeSet<&str> = self.registered().collect();
+        let unknown = |template: &Template, scope: &Scope| {
+            scope.reads(template).iter().any(|name| later.contains(name.as_str()))
         };
-        let with = with.iter().map(setting).collect();
-        self.call(self.book.recipe(name)?, Call { name, with, caller: Some(here.frame) }, here)
-    }
-
-    fn write(&mut self, step: &Step, here: &Here) -> Result<(), RecipeError> {
-        if self.script.acts.len() + self.script.failed.len() >= MOST_STEPS {
-            return Err(RecipeError::at(&step.at, Problem::TooManySteps(MOST_STEPS)));
-        }
-        let Here { frame, guards, stage, hook, no_log } = here.clone();
-        let recipe = self.calls.last().cloned().unwrap_or_default();
-        let step = step.clone();
-        self.script.acts.push(Act::Do(Box::new(Action {
-            step,
-            frame,
-            guards,
-            stage,
-            hook,
-            no_log,
-            recipe,
-        })));
-        Ok(())
-    }
-
-    /// The hooks of one thing. Those of the calling recipe stand outside of those of the called one.
-    fn run_hooks(&mut self, when: Moment, anchor: &Anchor, here: &Here) -> Result<(), RecipeError> {
-        let mut hooks: Vec<Bound> = self.hooks.clone();
-        hooks.retain(|bound| bound.hook.when == when && bound.hook.anchor == *anchor);
-        if when == Moment::After {
-            hooks.sort_by_key(|bound| std::cmp::Reverse(bound.frame.0));
-        }
-        hooks.iter().try_for_each(|bound| self.run_hook(bound, here.stage, here))
-    }
-
-    fn run_hook(
-        &mut self,
-        bound: &Bound,
-        stage: Option<Stage>,
-        here: &Here,
-    ) -> Result<(), RecipeError> {
-        if self.active.iter().any(|hook| Arc::ptr_eq(hook, &bound.hook)) {
-            return Ok(());
-        }
-        let tie = (bound.hook.when, bound.hook.anchor.clone());
-        let inner = Here { frame: bound.frame, stage, hook: Some(tie), ..here.clone() };
-        self.active.push(Arc::clone(&bound.hook));
-        self.calls.push(bound.recipe.clone());
-        let written = self.steps(&bound.hook.steps, &inner);
-        self.calls.pop();
-        self.active.pop();
-        written
-    }
-
-    fn check_hooks(&self, hooks: &[Hook]) -> Result<(), RecipeError> {
-        for hook in hooks {
-            let Anchor::Task(name) = &hook.anchor else { continue };
-            if !self.book.is_built_in(name) && !self.book.has(name) {
-                let stages = Stage::ALL.iter().map(|stage| stage.as_str());
-                let nearest = nearest(name.as_str(), stages.chain(self.book.tasks()));
-                let problem =
-                    Problem::NoAnchor { name: name.clone(), nearest: nearest.map(str::to_owned) };
-                return Err(RecipeError::at(&hook.at, problem));
+        for action in self.actions() {
+            let mut done = true;
+            for Guard { when, frame } in &action.guards {
+                let scope = self.scope(*frame, given);
+                done = done && (unknown(when, &scope) || when.holds(&scope)?);
+            }
+            let scope = self.scope(action.frame, given);
+            for template in action.step.templates() {
+                if done && !unknown(template, &scope) {
+                    template.value(&scope)?;
+                }
             }
         }
         Ok(())
     }
+
+    /// The variables that steps give their output to.
+    pub fn registered(&self) -> impl Iterator<Item = &str> {
+        self.actions().filter_map(|action| match &action.step.body {
+            Body::Run(run) => run.register.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Every step, those for a failure last.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.acts.iter().chain(&self.failed).filter_map(|act| match act {
+            Act::Do(action) => Some(&**action),
+            Act::Enter(_) | Act::Leave(_) => None,
+        })
+    }
 }
 
-/// Steps of one script, to end where recipes call each other without end in sight.
-const MOST_STEPS: usize = 10_000;
+impl Step {
+    /// The templates of what it does and of its name; not `when`, on which they depend.
+    pub fn templates(&self) -> Vec<&Template> {
+        let mut templates: Vec<&Template> = self.name.iter().collect();
+        match &self.body {
+            Body::Task { with, .. } => {
+                templates.extend(with.iter().flat_map(|with| with.value.templates()));
+            }
+            Body::Run(run) => templates.extend(run.templates()),
+            Body::Switch(switch) => {
+                templates.extend(switch.health.iter().flat_map(Self::templates));
+            }
+            Body::Stage { steps, .. } => {
+                templates.extend(steps.iter().flat_map(Self::templates));
+            }
+        }
+        templates
+    }
+}
+
+impl Run {
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        let words: &[Template] = match &self.command {
+            Command::Argv(words) => words,
+            Command::Shell(text) => std::slice::from_ref(text),
+        };
+        let env = self.env.iter().map(|(_, value)| value);
+        words.iter().chain(env).chain(&self.on).chain(&self.directory).chain(&self.become_user)
+    }
+}

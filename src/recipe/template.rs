@@ -182,10 +182,7 @@ impl Template {
         if error.kind() == ErrorKind::OutOfFuel {
             return RecipeError::at(&self.place(offset), Problem::Fuel);
         }
-        let name = error.detail().and_then(|detail| detail.strip_suffix("` is undefined"));
-        let name = name.and_then(|detail| detail.strip_prefix('`'));
-        let close = name.and_then(|name| nearest(name, lookup.scope().known()));
-        self.failed(said(error), close, offset)
+        self.failed(said(error), meant(error, lookup), offset)
     }
 
     fn failed(&self, message: String, nearest: Option<String>, offset: usize) -> RecipeError {
@@ -238,9 +235,26 @@ fn lines(text: &str, at: Mark, source: &str) -> Vec<Mark> {
 /// The engine's message without its place.
 fn said(error: &Error) -> String {
     match (error.kind(), error.detail()) {
-        (ErrorKind::UndefinedError | ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
-        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (ErrorKind::UnknownFunction, Some(detail)) => format!("the function {detail}"),
+        (ErrorKind::UnknownFilter, Some(detail)) => format!("the {detail}"),
+        (_, Some(detail)) => detail.to_owned(),
         (kind, None) => kind.to_string(),
+    }
+}
+
+/// The variable or filter that is likely meant by one that there is not.
+fn meant(error: &Error, lookup: &Lookup) -> Option<String> {
+    let detail = error.detail()?;
+    match error.kind() {
+        ErrorKind::UndefinedError => {
+            let name = detail.strip_prefix('`')?.strip_suffix("` is undefined")?;
+            nearest(name, lookup.scope().known())
+        }
+        ErrorKind::UnknownFilter => {
+            let name = detail.strip_prefix("filter ")?.strip_suffix(" is unknown")?;
+            nearest(name, FILTERS).map(str::to_owned)
+        }
+        _ => None,
     }
 }
 
@@ -281,6 +295,12 @@ fn shown(value: &Value) -> String {
 
 /// What a template can call, which is no variable.
 pub(super) const FUNCTIONS: [&str; 4] = ["env", "range", "dict", "namespace"];
+
+/// The filters that recipes are likely to need, to recognise a slip.
+const FILTERS: [&str; 14] = [
+    "quote", "default", "join", "split", "replace", "trim", "upper", "lower", "first", "last",
+    "length", "sort", "int", "unique",
+];
 
 /// Instructions of one template: a loop over some thousand things is fine, one that never ends
 /// takes milliseconds.

@@ -157,12 +157,16 @@ impl Reader<'_> {
     /// The kind of a step, once every key of it is known to belong to that.
     fn kind(&self, node: &Node, entries: &[Entry]) -> Result<Kind, RecipeError> {
         let known = |entry: &Entry| KEYS.iter().copied().find(|key| *key == entry.key);
-        if let Some(stranger) = entries.iter().find(|entry| known(entry).is_none()) {
-            return Err(self.unknown(stranger, "a step", &KEYS));
-        }
         let has = |kind: &Kind| entries.iter().any(|entry| entry.key == kind.key());
         let mut kinds = Kind::ALL.into_iter().filter(has);
-        let kind = match (kinds.next(), kinds.next()) {
+        let (first, second) = (kinds.next(), kinds.next());
+        if let Some(stranger) = entries.iter().find(|entry| known(entry).is_none()) {
+            return Err(match first {
+                Some(kind) => self.unknown(stranger, kind.what(), kind.keys()),
+                None => self.unknown(stranger, "a step", &KEYS),
+            });
+        }
+        let kind = match (first, second) {
             (Some(kind), None) => kind,
             (Some(first), Some(second)) => {
                 let problem = Problem::TwoKinds { first: first.key(), second: second.key() };

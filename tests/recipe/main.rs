@@ -1,0 +1,122 @@
+//! Reads recipes, puts them in order and renders them. Nothing here connects anywhere.
+
+mod mistakes;
+mod order;
+mod shipped;
+mod variables;
+
+use std::error::Error;
+use std::fs;
+use std::sync::Arc;
+
+use murder::recipe::{Act, Body, Book, Command, Given, Script, Values, text_of};
+use serde_json::json;
+
+/// The tasks that are no recipes, as far as recipes here name them.
+const BUILT_IN: [&str; 17] = [
+    "check_release",
+    "clean_releases",
+    "clean_temp_files",
+    "cool",
+    "create_torrent",
+    "lock_deploys",
+    "peer",
+    "prepare_release",
+    "prove_release",
+    "set_aside_release",
+    "stage_release",
+    "start_seeding",
+    "start_tracker",
+    "stop_seeding",
+    "stop_tracker",
+    "unlock_deploys",
+    "warm",
+];
+
+fn book() -> Book {
+    Book::new(BUILT_IN.to_vec())
+}
+
+/// A project: files by their paths.
+fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Book) {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let mut book = book();
+    book.add_folder(&folder.path().join("recipes")).unwrap();
+    (folder, book)
+}
+
+fn given(values: serde_json::Value) -> Given {
+    let values: Values = serde_json::from_value(values).unwrap();
+    Given {
+        layers: vec![Arc::new(values)],
+        environment: Arc::new(|name| (name == "TOKEN").then(|| "t0ken".to_owned())),
+    }
+}
+
+/// What murder itself gives, and an inventory.
+fn ours() -> serde_json::Value {
+    json!({
+        "host": "web1", "release": "20261125103000", "tag": "20261125103000", "flags": [],
+        "stage": "updating", "user": "ada", "started": [], "application": "shop",
+        "repository": "https://example.org/shop.git",
+    })
+}
+
+/// A recipe of a project in order, and the same rendered.
+fn expand(files: &[(&str, &str)], name: &str) -> (Script, Vec<String>) {
+    let (_folder, book) = project(files);
+    let script = Script::expand(&book, name).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let lines = lines(&script, &given(ours()));
+    (script, lines)
+}
+
+/// A script, line by line.
+fn lines(script: &Script, given: &Given) -> Vec<String> {
+    script.acts.iter().map(|act| line(script, act, given)).collect()
+}
+
+/// What a script does on failure.
+fn failed(script: &Script, given: &Given) -> Vec<String> {
+    script.failed.iter().map(|act| line(script, act, given)).collect()
+}
+
+fn line(script: &Script, act: &Act, given: &Given) -> String {
+    let action = match act {
+        Act::Enter(stage) => return format!("[{stage}"),
+        Act::Leave(stage) => return format!("{stage}]"),
+        Act::Do(action) => action,
+    };
+    let scope = script.scope(action.frame, given);
+    match &action.step.body {
+        Body::Task { name, with } => {
+            let keys = with.iter().map(|with| {
+                format!(" {}={}", with.key, text_of(&with.value.value(&scope).unwrap()))
+            });
+            format!("{name}{}", keys.collect::<String>())
+        }
+        Body::Run(run) => match &run.command {
+            Command::Argv(words) => {
+                let words = words.iter().map(|word| word.text(&scope).unwrap());
+                words.collect::<Vec<_>>().join(" ")
+            }
+            Command::Shell(text) => format!("sh: {}", text.text(&scope).unwrap()),
+        },
+        Body::Switch(_) => "switch".to_owned(),
+        Body::Stage { .. } => panic!("a stage is no act"),
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text += &format!(": {cause}");
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,64 @@
+//! Recipes that are wrong: each of tests/recipe/bad/ has its message beside it.
+//!
+//! With MURDER_BLESS=1 in the environment the messages are written anew; read the difference then.
+
+use std::path::{Path, PathBuf};
+
+use murder::recipe::{Location, Recipe, RecipeError};
+
+use super::*;
+
+/// Reads, expands and renders the recipe of a file; what is wrong with it.
+fn mistake(file: &Path) -> String {
+    let found = || {
+        let mut book = book();
+        let name = book.add_file(file)?;
+        let script = Script::expand(&book, &name)?;
+        let given = given(ours());
+        script.secrets([&given])?;
+        script.check(&given)
+    };
+    found().map_or_else(|error: RecipeError| chain(&error), |()| "no error".to_owned())
+}
+
+#[test]
+fn a_bad_recipe_is_told_what_is_wrong_and_where() {
+    let paths = fs::read_dir("tests/recipe/bad").unwrap().map(|entry| entry.unwrap().path());
+    let mut messages: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == "message")).collect();
+    messages.sort();
+    assert!(messages.len() > 90, "{} bad recipes", messages.len());
+    let mut wrong = String::new();
+    for message in messages {
+        let said = mistake(&message.with_extension("")) + "\n";
+        if std::env::var_os("MURDER_BLESS").is_some() {
+            fs::write(&message, &said).unwrap();
+        } else if said != fs::read_to_string(&message).unwrap() {
+            wrong += &format!("{}:\n{said}", message.display());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn no_part_of_a_recipe_makes_the_reader_panic() {
+    let read = |bytes: &[u8]| {
+        if let Err(error) = Recipe::parse(bytes, "r") {
+            assert!(error.to_string().starts_with("r:"), "{error}");
+        }
+    };
+    for listed in book().list() {
+        let Location::Shipped(path) = &listed.location else { panic!("{listed:?}") };
+        let text = fs::read(Path::new("recipes").join(path)).unwrap();
+        for end in (0..text.len()).step_by(7) {
+            read(&text[..end]);
+        }
+        // Nor does one in which a byte is another.
+        let bytes = b"{}[]:-\n#\"'%&*|> \t\xff".iter().cycle();
+        for (at, byte) in (0..text.len()).step_by(11).zip(bytes) {
+            let mut odd = text.clone();
+            odd[at] = *byte;
+            read(&odd);
+        }
+    }
+}
