@@ -1,10 +1,13 @@
 //! Reads every inventory of tests/inventory/: a bad one has its message beside it, a good one what
 //! `murder inventory` shows of it.
 
-use std::error::Error;
+#[path = "common/chain.rs"]
+mod chain;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chain::chain;
 use murder::inventory::{Address, Inventory, InventoryError, Key, show};
 
 fn inputs(kind: &str) -> Vec<(PathBuf, String)> {
@@ -21,16 +24,6 @@ fn inputs(kind: &str) -> Vec<(PathBuf, String)> {
 fn parse(path: &Path) -> Result<Inventory, InventoryError> {
     let name = path.file_name().unwrap().to_str().unwrap();
     Inventory::parse(&fs::read(path).unwrap(), name, &[])
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text += &format!(": {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[test]

@@ -235,6 +235,11 @@ fn lines(text: &str, at: Mark, source: &str) -> Vec<Mark> {
 /// The engine's message without its place.
 fn said(error: &Error) -> String {
     match (error.kind(), error.detail()) {
+        (ErrorKind::SyntaxError, Some(detail)) if detail.contains("end of comment") => {
+            format!(
+                "{detail} (a comment begins with {{#; write {{{{ '{{#' }}}} for the two characters)"
+            )
+        }
         (ErrorKind::UnknownFunction, Some(detail)) => format!("the function {detail}"),
         (ErrorKind::UnknownFilter, Some(detail)) => format!("the {detail}"),
         (_, Some(detail)) => detail.to_owned(),

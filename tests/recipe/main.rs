@@ -1,14 +1,16 @@
 //! Reads recipes, puts them in order and renders them. Nothing here connects anywhere.
 
+#[path = "../common/chain.rs"]
+mod chain;
 mod mistakes;
 mod order;
 mod shipped;
 mod variables;
 
-use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
+use chain::chain;
 use murder::recipe::{Act, Body, Book, Command, Given, Script, Values, text_of};
 use serde_json::json;
 
@@ -109,14 +111,4 @@ fn line(script: &Script, act: &Act, given: &Given) -> String {
         Body::Switch(_) => "switch".to_owned(),
         Body::Stage { .. } => panic!("a stage is no act"),
     }
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text += &format!(": {cause}");
-        next = cause.source();
-    }
-    text
 }

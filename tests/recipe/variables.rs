@@ -21,6 +21,7 @@ fn an_expression_alone_keeps_its_type_and_anything_else_is_text() {
     assert_eq!(value("b: true", "{{ b }} {{ not b }}"), json!("true false"));
     assert_eq!(value("n: 5", "{{ n }}{{ n }}"), json!("55"));
     assert_eq!(value("n: 5", "{{ n - 1 }}"), json!(4));
+    assert_eq!(value("n: 5", "${{ '{#' }}n}"), json!("${#n}"));
     assert_eq!(value("n: '007'", "{{ n }}"), json!("007"));
 }
 

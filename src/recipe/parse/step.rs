@@ -98,27 +98,16 @@ impl Kind {
     }
 }
 
-/// Every key that any step has.
-const KEYS: [&str; 18] = [
-    "name",
-    "task",
-    "with",
-    "run",
-    "switch",
-    "stage",
-    "steps",
-    "on",
-    "in",
-    "env",
-    "directory",
-    "become",
-    "timeout",
-    "retries",
-    "when",
-    "run_once",
-    "register",
-    "no_log",
-];
+/// Every key that any step has, each once.
+fn keys() -> Vec<&'static str> {
+    let mut keys: Vec<&str> = Vec::new();
+    for key in Kind::ALL.into_iter().flat_map(Kind::keys) {
+        if !keys.contains(key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
 
 impl Reader<'_> {
     pub(super) fn steps(&self, node: &Node, within: Within) -> Result<Vec<Step>, RecipeError> {
@@ -156,14 +145,15 @@ impl Reader<'_> {
 
     /// The kind of a step, once every key of it is known to belong to that.
     fn kind(&self, node: &Node, entries: &[Entry]) -> Result<Kind, RecipeError> {
-        let known = |entry: &Entry| KEYS.iter().copied().find(|key| *key == entry.key);
+        let keys = keys();
+        let known = |entry: &Entry| keys.iter().copied().find(|key| *key == entry.key);
         let has = |kind: &Kind| entries.iter().any(|entry| entry.key == kind.key());
         let mut kinds = Kind::ALL.into_iter().filter(has);
         let (first, second) = (kinds.next(), kinds.next());
         if let Some(stranger) = entries.iter().find(|entry| known(entry).is_none()) {
             return Err(match first {
                 Some(kind) => self.unknown(stranger, kind.what(), kind.keys()),
-                None => self.unknown(stranger, "a step", &KEYS),
+                None => self.unknown(stranger, "a step", &keys),
             });
         }
         let kind = match (first, second) {
