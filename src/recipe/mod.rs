@@ -1,8 +1,18 @@
 //! Recipes: tasks that an operator writes, as YAML. Read strictly and rendered by templates; pure,
 //! but for the files that are named.
 //!
-//! `Book` has every recipe that can be called. `Script` is one of them with everything that it
-//! includes and every hook in its place: what is left to do is to go through it.
+//! [`Book`] has every recipe that can be called. [`Script`] is one of them with everything that it
+//! includes and every hook in its place: what is left to do is to go through it. For that:
+//!
+//! 1. [`Script::expand`], and [`Script::typed`] for each key of the command line that is one of
+//!    [`Script::vars`].
+//! 2. A [`Given`] for each host: murder's own values first (`host`, `user`, `tag`, `flags`, `stage`,
+//!    `started`; `release` if no `vars` has it), then what was typed, then the host's variables.
+//! 3. [`Script::secrets`] of all of them, and everything that is shown through [`Secrets::mask`].
+//! 4. [`Script::check`], so that no template fails half-way.
+//! 5. Each [`Act`] in turn. A step's templates are rendered in [`Script::scope`] of its frame, if all
+//!    of its guards hold. What a step registers goes in front of what is given, and is a secret if
+//!    the step is. [`Scope::reads`] says whether a template depends on the host.
 
 mod book;
 mod error;

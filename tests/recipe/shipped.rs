@@ -141,16 +141,24 @@ fn every_example_of_the_page_on_recipes_is_one() {
 }
 
 #[test]
-fn a_new_project_deploys_as_it_is() {
+fn a_new_project_can_do_everything_as_it_is() {
     let (folder, book) = project(&init::FILES);
-    let script = Script::expand(&book, "deploy").unwrap_or_else(|error| panic!("{error}"));
-    let mut values = ours();
-    values.as_object_mut().unwrap().remove("application");
-    script.check(&given(values.clone())).unwrap_or_else(|error| panic!("{error}"));
-    let looks = "ls /srv/app/releases/20261125103000".to_owned();
-    assert!(lines(&script, &given(values)).contains(&looks));
     let text = fs::read(folder.path().join("inventory.yaml")).unwrap();
     let inventory = Inventory::parse(&text, "inventory.yaml", &[]).unwrap();
     assert_eq!(inventory.peers().len(), 2);
     assert_eq!(inventory.tracker().name, "web1.example.org");
+
+    let host = inventory.peers()[1];
+    let vars = host.vars.iter().map(|(name, var)| (name.to_owned(), var.json.clone())).collect();
+    let mut given = given(ours());
+    given.layers.push(Arc::new(vars));
+    Arc::make_mut(&mut given.layers[0]).remove("application");
+    for name in book.names() {
+        let script = Script::expand(&book, name).unwrap_or_else(|error| panic!("{error}"));
+        script.check(&given).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let deploy = lines(&Script::expand(&book, "deploy").unwrap(), &given);
+    assert!(deploy.contains(&"ls /srv/app/releases/20261125103000".to_owned()), "{deploy:?}");
+    let check = lines(&Script::expand(&book, "deploy:check").unwrap(), &given);
+    assert!(check[0].ends_with("linked_files= linked_dirs=log"), "{check:?}");
 }
