@@ -69,8 +69,10 @@ impl Book {
             Err(error) if error.kind() == io::ErrorKind::NotFound && depth == 0 => return Ok(()),
             Err(error) => return Err(failed(error)),
         };
-        for entry in entries {
-            let path = entry.map_err(failed)?.path();
+        let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| Ok(entry?.path())).collect();
+        let mut paths = paths.map_err(failed)?;
+        paths.sort();
+        for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with(['_', '.']) {
                 continue;
@@ -204,6 +206,10 @@ impl Including {
             let names = self.way[start..].iter().chain([&location]).map(ToString::to_string);
             return Err(wrong(Problem::IncludeCircle(names.collect::<Vec<_>>().join(" > "))));
         }
+        if self.way.len() > DEEPEST_INCLUDE {
+            let why = format!("{DEEPEST_INCLUDE} files already include each other to get here");
+            return Err(wrong(Problem::Include { file: quoted(&include.file), why }));
+        }
         if self.done.contains(&location) {
             return Ok(None);
         }
@@ -301,6 +307,9 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Folders in a folder of recipes: `a/b/c.yaml` is the task `a:b:c`.
 const DEEPEST: usize = 4;
+
+/// Files that include each other, one the next.
+const DEEPEST_INCLUDE: usize = 32;
 
 /// What is compiled in, by its path.
 pub(super) const SHIPPED: [(&str, &str); 6] = [

@@ -220,7 +220,10 @@ impl Step {
             }
             Body::Run(run) => templates.extend(run.templates()),
             Body::Switch(switch) => {
-                templates.extend(switch.health.iter().flat_map(Self::templates));
+                for step in &switch.health {
+                    templates.extend(&step.when);
+                    templates.extend(step.templates());
+                }
             }
             Body::Stage { steps, .. } => {
                 templates.extend(steps.iter().flat_map(Self::templates));

@@ -174,6 +174,9 @@ impl Writer<'_> {
             let problem = Problem::TaskCircle(names.collect::<Vec<_>>().join(" > "));
             return Err(RecipeError::at(&step.at, problem));
         }
+        if self.script.frames.len() >= MOST_STEPS {
+            return Err(RecipeError::at(&step.at, Problem::TooManySteps(MOST_STEPS)));
+        }
         let setting = |with: &With| {
             (with.key.clone(), Setting { at: with.at.clone(), value: with.value.clone() })
         };

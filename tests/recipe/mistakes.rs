@@ -41,6 +41,29 @@ fn a_bad_recipe_is_told_what_is_wrong_and_where() {
 }
 
 #[test]
+fn a_recipe_that_is_too_much_is_refused() {
+    let long = vec![b' '; (1 << 20) + 1];
+    let said = Recipe::parse(&long, "r").unwrap_err().to_string();
+    assert_eq!(said, "r:1:1: larger than 1 MiB, so hardly a recipe");
+
+    let calls = |name: String, steps: &str| (name, format!("description: x\nsteps: {steps}\n"));
+    let next = |number: u32| format!("[{{ task: r{number} }}, {{ task: r{number} }}]");
+    let mut files = vec![calls("recipes/r20.yaml".to_owned(), "[]")];
+    files.extend((0..20).map(|n| calls(format!("recipes/r{n}.yaml"), &next(n + 1))));
+    let files: Vec<_> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let (_folder, book) = project(&files);
+    let said = chain(&Script::expand(&book, "r0").unwrap_err());
+    assert!(said.contains("more than 10000 steps"), "{said}");
+
+    let include = |number: u32| format!("description: x\ninclude: [r{}.yaml]\n", number + 1);
+    let files: Vec<_> = (0..50).map(|n| (format!("recipes/r{n}.yaml"), include(n))).collect();
+    let files: Vec<_> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let (_folder, book) = project(&files);
+    let said = chain(&book.recipe("r0").unwrap_err());
+    assert!(said.contains("32 files already include each other"), "{said}");
+}
+
+#[test]
 fn no_part_of_a_recipe_makes_the_reader_panic() {
     let read = |bytes: &[u8]| {
         if let Err(error) = Recipe::parse(bytes, "r") {
