@@ -13,6 +13,7 @@ use murder_protocol::Tag;
 use murder_protocol::verbs::Role;
 
 use crate::home::Home;
+use crate::utc;
 
 /// A log, shared by all who write to it.
 #[derive(Clone, Debug)]
@@ -92,27 +93,9 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn utc_now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    utc(since.as_secs(), since.subsec_millis())
+    format!("{}.{:03}Z", utc::date_time(since.as_secs()), since.subsec_millis())
 }
 
-/// RFC 3339. Days to dates as in the Gregorian calendar, whose eras of 400 years all have
-/// 146,097 days; years are counted from March so that a leap day is the last of its year.
-fn utc(seconds: u64, millis: u32) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let day = days + DAYS_TO_1970;
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day_of_month = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Days from 0000-03-01 to 1970-01-01.
-const DAYS_TO_1970: u64 = 719_468;
 /// A role writes a few lines an event, so this is months of them; both files together stay below
 /// 2 MiB.
 const CAP: u64 = 1 << 20;
@@ -120,14 +103,6 @@ const CAP: u64 = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_utc() {
-        assert_eq!(utc(0, 0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(utc(951_782_399, 5), "2000-02-28T23:59:59.005Z");
-        assert_eq!(utc(951_782_400, 0), "2000-02-29T00:00:00.000Z");
-        assert_eq!(utc(1_798_761_600, 0), "2027-01-01T00:00:00.000Z");
-    }
 
     #[test]
     fn a_log_keeps_two_files_below_its_cap_and_the_newest_lines() {
