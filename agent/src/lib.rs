@@ -15,6 +15,7 @@ pub mod lock;
 pub mod log;
 pub mod place;
 pub mod process;
+pub mod release;
 pub mod roles;
 pub mod spool;
 pub mod status;

@@ -6,7 +6,7 @@
 //! takes the character after it as it is. A `/` at the end makes it match folders only. Whatever
 //! is below a folder that is left out is left out too.
 
-/// The patterns of one archive, `.git*` always among them.
+/// The patterns of one archive, some always among them.
 #[derive(Clone, Debug)]
 pub struct Exclude {
     patterns: Vec<Pattern>,
@@ -140,8 +140,9 @@ fn class(pattern: &[u8], byte: u8) -> Option<(bool, &[u8])> {
     }
 }
 
-/// As in the original: a checkout is distributed without its history.
-const ALWAYS: [&str; 1] = [".git*"];
+/// As in the original, a checkout is distributed without its history. And a release that is
+/// distributed is not complete elsewhere before it was linked there.
+const ALWAYS: [&str; 2] = [".git*", crate::release::MARKER];
 
 #[cfg(test)]
 mod tests {
@@ -153,11 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn git_files_are_left_out_at_any_depth() {
+    fn git_files_and_markers_are_left_out_at_any_depth() {
         let exclude = Exclude::parse(&[]).unwrap();
         for path in [".git", ".gitignore", "a/b/.gitmodules"] {
             assert!(exclude.matches(path.as_bytes(), false), "{path}");
         }
+        assert!(exclude.matches(b".murder-release", false));
         assert!(!exclude.matches(b"git", true));
         assert!(!exclude.matches(b"a.git", true));
     }

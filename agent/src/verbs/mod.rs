@@ -15,6 +15,7 @@ mod doctor;
 mod hello;
 mod logs;
 mod peer_start;
+mod release;
 mod runs;
 mod seed_start;
 mod status;
@@ -50,6 +51,7 @@ pub fn run(name: &str) -> ExitCode {
         v::WarmStart::NAME => answer(warm::start),
         v::WarmStop::NAME => answer(warm::stop),
         v::HandOut::NAME => answer(warm::hand_out),
+        v::Release::NAME => answer(release::run),
         v::Clean::NAME => answer(clean::run),
         v::Status::NAME => answer(status::run),
         v::Logs::NAME => answer(logs::run),
