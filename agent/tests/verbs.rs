@@ -39,7 +39,10 @@ fn hello_says_who_the_agent_is_and_makes_its_folder_private() {
 #[test]
 fn an_unknown_verb_is_refused_in_a_frame() {
     let agent = Installed::new();
-    let output = run(&mut agent.command("teleport"), "{\"protocol\":1,\"request\":{}}\n");
+    let output = run(
+        &mut agent.command("teleport"),
+        &format!("{{\"protocol\":{PROTOCOL},\"request\":{{}}}}\n"),
+    );
     assert_eq!(output.status.code(), Some(1));
     let stdout = String::from_utf8(output.stdout).unwrap();
     let Decoded::Frame(Frame::Failed(failure)) = decode::<NoEvent, ()>(&stdout) else {
@@ -59,7 +62,7 @@ fn an_agent_outside_a_bin_folder_touches_nothing() {
     copy_executable(&path);
     let mut command = Command::new(path);
     command.arg("hello").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let output = run(&mut command, "{\"protocol\":1,\"request\":{}}\n");
+    let output = run(&mut command, &format!("{{\"protocol\":{PROTOCOL},\"request\":{{}}}}\n"));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("the agent runs from its own bin folder only"), "{stdout}");
     assert_eq!(dir.path().read_dir().unwrap().count(), 1);

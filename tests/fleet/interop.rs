@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use murder_protocol::PROTOCOL;
 use serde_json::{Value, json};
 
 use crate::fleet_of;
@@ -147,7 +148,7 @@ fn fetch_without_our_tracker(fleet: &Fleet, tracker: &str) {
 /// Asks a host's agent as the workstation would, and gives its reply.
 #[track_caller]
 fn agent(host: &Host, verb: &str, request: &Value) -> Value {
-    let line = json!({ "protocol": 1, "request": request });
+    let line = json!({ "protocol": PROTOCOL, "request": request });
     fs::write(host.path("/tmp/request"), format!("{line}\n")).unwrap();
     let said = host.sh(&format!(".murder/bin/murder-agent {verb} </tmp/request || true"));
     let frame = said.lines().last().and_then(|line| line.strip_prefix("murder/1 "));

@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::verbs::Verb;
 
 /// The version of everything in this crate. Both ends refuse another one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The first line on an agent's stdin.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,6 +112,6 @@ mod tests {
 
     #[test]
     fn a_request_names_its_protocol() {
-        assert_eq!(encode_request(&Hello {}), "{\"protocol\":1,\"request\":{}}\n");
+        assert_eq!(encode_request(&Hello {}), "{\"protocol\":2,\"request\":{}}\n");
     }
 }

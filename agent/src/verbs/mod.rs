@@ -168,8 +168,8 @@ mod tests {
     #[test]
     fn a_request_of_another_protocol_is_refused_whatever_is_in_it() {
         assert_eq!(
-            refusal("{\"protocol\":2,\"request\":{\"new\":[]}}\n"),
-            "the workstation speaks protocol 2, and the agent on this host 1 (run the task \
+            refusal("{\"protocol\":3,\"request\":{\"new\":[]}}\n"),
+            "the workstation speaks protocol 3, and the agent on this host 2 (run the task \
              distribute_files, which brings the agent up to date)"
         );
     }
@@ -179,11 +179,11 @@ mod tests {
         assert_eq!(refusal(""), "stdin was closed before a request came");
         assert_eq!(refusal("hi"), "the request is unreadable: expected value at line 1 column 1");
         assert_eq!(
-            refusal("{\"protocol\":1,\"request\":{}}"),
+            refusal("{\"protocol\":2,\"request\":{}}"),
             "the request is unreadable: missing field `tag` at line 1 column 26"
         );
         assert_eq!(
-            refusal("{\"protocol\":1,\"request\":{\"tag\":\"../x\",\"temp_path\":null}}"),
+            refusal("{\"protocol\":2,\"request\":{\"tag\":\"../x\",\"temp_path\":null}}"),
             "the request is unreadable: the tag \"../x\" has '.' where it can't be: letters and \
              digits, and after the first also . _ - at line 1 column 37"
         );
