@@ -11,6 +11,7 @@ use crate::blamed::Blamed as _;
 use crate::home::Home;
 
 mod clean;
+mod deploy_lock;
 mod doctor;
 mod hello;
 mod logs;
@@ -52,6 +53,8 @@ pub fn run(name: &str) -> ExitCode {
         v::WarmStop::NAME => answer(warm::stop),
         v::HandOut::NAME => answer(warm::hand_out),
         v::Release::NAME => answer(release::run),
+        v::DeployLock::NAME => answer(deploy_lock::lock),
+        v::DeployUnlock::NAME => answer(deploy_lock::unlock),
         v::Clean::NAME => answer(clean::run),
         v::Status::NAME => answer(status::run),
         v::Logs::NAME => answer(logs::run),
