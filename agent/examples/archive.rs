@@ -68,8 +68,8 @@ fn measure_pack(tree: &Path, folder: &Path, level: u32) -> Outcome<()> {
             kind: Kind::Tree,
             exclude: Exclude::parse(&[])?,
             level: if level == 0 { Level::Store } else { Level::Deflate(level) },
-            archive: folder.join("v1.tgz"),
         },
+        &folder.join("v1.tgz"),
         &mut |_, _| (),
     )?;
     let torrent = Metainfo::build(&MetainfoBuilder {

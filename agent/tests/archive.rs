@@ -53,12 +53,11 @@ impl Bench {
             kind: Kind::Tree,
             exclude: Exclude::parse(&exclude).unwrap(),
             level: Level::default(),
-            archive: self.archive(),
         }
     }
 
     fn pack(&self, request: &PackRequest) -> Result<Packed, PackError> {
-        pack(request, &mut |_, _| ())
+        pack(request, &self.archive(), &mut |_, _| ())
     }
 
     /// The failure's text, with the test's own folder cut out. Nothing is left in the spool.
@@ -221,13 +220,13 @@ fn what_can_not_be_packed_is_named() {
     let request = bench.request(&[]);
     assert_eq!(
         bench.pack_error(&request),
-        "/source has nothing in it to distribute (give files_path a directory with files, or \
+        "/source has nothing in it to distribute (give a directory with files, or \
          exclude less)"
     );
     let missing = PackRequest { source: bench.source().join("no"), ..request.clone() };
     assert_eq!(
         bench.pack_error(&missing),
-        "/source/no does not exist (give files_path a path that exists on the seeder)"
+        "/source/no does not exist (give a path that exists there)"
     );
     let file = bench.source().join("file");
     write(&file, b"x");
@@ -271,7 +270,7 @@ fn pack_while(bench: &Bench, change: impl Fn(&Path)) -> String {
     write(&bench.source().join("a"), &[1; 1_000_000]);
     write(&bench.source().join("b"), &[2; 1_000_000]);
     let mut changed = false;
-    let result = pack(&bench.request(&[]), &mut |bytes, _| {
+    let result = pack(&bench.request(&[]), &bench.archive(), &mut |bytes, _| {
         if bytes > 0 && !std::mem::replace(&mut changed, true) {
             change(&bench.source());
         }

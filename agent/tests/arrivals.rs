@@ -32,7 +32,8 @@ impl Bench {
         let exclude = Exclude::parse(&[]).unwrap();
         let archive = dir.path().join("v1.tgz");
         let packed = pack(
-            &PackRequest { source, kind: Kind::Tree, exclude, level, archive },
+            &PackRequest { source, kind: Kind::Tree, exclude, level },
+            &archive,
             &mut |_, _| (),
         )
         .unwrap();

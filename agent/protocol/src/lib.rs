@@ -11,6 +11,7 @@ mod frame;
 mod release;
 mod size;
 mod tag;
+mod upload;
 pub mod verbs;
 mod warm;
 

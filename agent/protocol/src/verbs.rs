@@ -15,6 +15,7 @@ pub use crate::release::{
     ReleaseOrder, ReleaseOut, ReleaseOutReply, ReleaseSetAside, ReleaseStage, ReleaseSwitch,
     ReleasedOut, Releases, SwitchKind, SwitchOrder, SwitchOut, SwitchOutReply,
 };
+pub use crate::upload::{Pack, PackEvent, PackReply, TorrentReceive};
 pub use crate::warm::{
     HandOut, HandOutReply, HandedOut, Taken, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
     WarmReply, WarmStart, WarmStop,
@@ -52,6 +53,8 @@ verbs! {
     TrackerStart = "tracker-start", NoEvent => TrackerReply;
     TrackerStop = "tracker-stop", NoEvent => StopReply;
     TorrentCreate = "torrent-create", CreateEvent => TorrentReply;
+    TorrentReceive = "torrent-receive", NoEvent => TorrentReply;
+    Pack = "pack", PackEvent => PackReply;
     TorrentRead = "torrent-read", NoEvent => TorrentReply;
     TorrentRegister = "torrent-register", NoEvent => RegisterReply;
     SeedStart = "seed-start", NoEvent => SeedReply;

@@ -1,6 +1,6 @@
-//! Packs a tree: walk, tar, gzip, piece hashes and file in one pass.
+//! Packs a tree: walk, tar, gzip, piece hashes and file, or stream, in one pass.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use murder_protocol::Blame;
 use murder_swarm::metainfo::{About, Kind};
 use murder_swarm::{Lengths, LengthsError};
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 use tar::EntryType;
 
 use super::exclude::Exclude;
 use super::gzip::{GzipWriter, Level};
 use super::members::{Members, member_length};
+use super::new_file::NewFile;
 use super::pieces::{PieceWriter, Pieces, piece_length};
 use super::stamp::Stamp;
 use super::tarball::{self, Head};
 use super::walk::{Node, NodeKind, Tree, special, walk_file, walk_tree};
 use crate::blamed::Blamed;
 
-/// What to pack, and where to.
+/// What to pack.
 #[derive(Clone, Debug)]
 pub struct PackRequest {
     /// The directory or file, absolute. If it is a symlink, what it leads to is packed.
@@ -31,8 +32,6 @@ pub struct PackRequest {
     pub exclude: Exclude,
     /// How hard to compress.
     pub level: Level,
-    /// The archive's final path.
-    pub archive: PathBuf,
 }
 
 /// An archive that is complete on disk, beside its final path.
@@ -50,44 +49,86 @@ pub struct Packed {
 }
 
 impl Packed {
+    pub(super) fn of(sent: Sent, file: NewFile, piece_length: u32) -> Result<Self, PackError> {
+        file.file.sync_all().map_err(|error| file.failed(error))?;
+        let Sent { total, pieces, members, about } = sent;
+        Ok(Self { lengths: Lengths::new(total, piece_length)?, pieces, members, about, file })
+    }
+
     /// Gives the archive its final name. Without it the archive is removed.
     pub fn publish(self) -> Result<(), PackError> {
         self.file.publish()
     }
 }
 
-/// Packs, and says after each file or so how many of how many bytes were read.
+/// What was packed.
+#[derive(Debug)]
+pub struct Sent {
+    /// Bytes of the archive.
+    pub total: u64,
+    /// SHA-1 of each piece in order.
+    pub pieces: Vec<[u8; 20]>,
+    /// Where its members are.
+    pub members: Members,
+    /// What is in it.
+    pub about: About,
+}
+
+/// Packs into a file beside `archive`, and says after each file or so how many of how many bytes
+/// were read.
 pub fn pack(
     request: &PackRequest,
+    archive: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Packed, PackError> {
-    let tree = list(request)?;
-    let file = NewFile::create(&request.archive)?;
-    let piece_length = piece_length(tree.bytes);
-    let out = PieceWriter::new(&file.file, piece_length);
-    let gzip = GzipWriter::new(out, member_length(tree.bytes), request.level);
-    let gzip = gzip.map_err(|error| file.failed(error))?;
+    let folder = archive.parent().and_then(|folder| folder.metadata().ok());
+    let tree = list(request, folder.map(|folder| Stamp::of(&folder)))?;
+    let file = NewFile::create(archive)?;
+    let sent = stream(request, &tree, &mut &file.file, &|error| file.failed(error), progress)?;
+    Packed::of(sent, file, piece_length(tree.bytes))
+}
+
+/// Packs into a stream. `begin` hears of the bytes in the tree before any are read.
+pub fn pack_into(
+    request: &PackRequest,
+    out: &mut dyn Write,
+    begin: impl FnOnce(u64) -> io::Result<()>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Sent, PackError> {
+    let tree = list(request, None)?;
+    begin(tree.bytes).map_err(PackError::Stream)?;
+    stream(request, &tree, out, &PackError::Stream, progress)
+}
+
+fn stream(
+    request: &PackRequest,
+    tree: &Tree,
+    out: &mut dyn Write,
+    failed: &dyn Fn(io::Error) -> PackError,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Sent, PackError> {
+    let out = PieceWriter::new(out, piece_length(tree.bytes));
+    let out = GzipWriter::new(out, member_length(tree.bytes), request.level).map_err(failed)?;
     let mut packing = Packing {
         root: root_of(request),
-        tree: &tree,
-        out: gzip,
-        new: &file,
+        tree,
+        out,
+        failed,
         progress,
         bytes: 0,
         buffer: vec![0; BUFFER],
     };
     packing.entries()?;
     packing.look_again()?;
-    let (out, members) = packing.finish().map_err(|error| file.failed(error))?;
+    let (out, members) = packing.finish().map_err(failed)?;
     let (_, Pieces { total, hashes }) = out.finish();
-    file.file.sync_all().map_err(|error| file.failed(error))?;
-    let lengths = Lengths::new(total, piece_length)?;
     let about =
         About { kind: request.kind, tree_bytes: tree.bytes, entries: tree.nodes.len() as u64 };
-    Ok(Packed { lengths, pieces: hashes, members, about, file })
+    Ok(Sent { total, pieces: hashes, members, about })
 }
 
-fn list(request: &PackRequest) -> Result<Tree, PackError> {
+/// `own` is the folder that the archive goes to.
+fn list(request: &PackRequest, own: Option<Stamp>) -> Result<Tree, PackError> {
     let source = &request.source;
     let metadata = source.metadata().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => PackError::Missing(source.clone()),
@@ -97,10 +138,7 @@ fn list(request: &PackRequest) -> Result<Tree, PackError> {
         return Err(PackError::Special { path: source.clone(), what });
     }
     match (request.kind, metadata.is_dir()) {
-        (Kind::Tree, true) => {
-            let folder = request.archive.parent().and_then(|folder| folder.metadata().ok());
-            walk_tree(source, &request.exclude, folder.map(|folder| Stamp::of(&folder)))
-        }
+        (Kind::Tree, true) => walk_tree(source, &request.exclude, own),
         (Kind::Tree, false) => Err(PackError::IsFile(source.clone())),
         (Kind::File, true) => Err(PackError::IsDirectory(source.clone())),
         (Kind::File, false) => walk_file(source),
@@ -119,7 +157,7 @@ struct Packing<'a, W> {
     root: &'a Path,
     tree: &'a Tree,
     out: GzipWriter<W>,
-    new: &'a NewFile,
+    failed: &'a dyn Fn(io::Error) -> PackError,
     progress: &'a mut dyn FnMut(u64, u64),
     bytes: u64,
     buffer: Vec<u8>,
@@ -156,7 +194,7 @@ impl<W: Write> Packing<'_, W> {
         let content = head.size + tarball::padding(head.size).len() as u64;
         let begun = self.out.begin_entry(blocks.len() as u64 + content);
         let written = begun.and_then(|()| self.out.write_all(&blocks));
-        written.map_err(|error| self.new.failed(error))
+        written.map_err(self.failed)
     }
 
     fn file(&mut self, node: &Node) -> Result<(), PackError> {
@@ -190,7 +228,7 @@ impl<W: Write> Packing<'_, W> {
                 break;
             }
             let written = self.out.write_all(&self.buffer[..got]);
-            written.map_err(|error| self.new.failed(error))?;
+            written.map_err(self.failed)?;
             self.bytes += got as u64;
             (self.progress)(self.bytes, self.tree.bytes);
         }
@@ -198,7 +236,7 @@ impl<W: Write> Packing<'_, W> {
             return Err(PackError::Changed(path));
         }
         let padding = tarball::padding(size);
-        self.out.write_all(padding).map_err(|error| self.new.failed(error))
+        self.out.write_all(padding).map_err(self.failed)
     }
 
     fn finish(mut self) -> io::Result<(W, Members)> {
@@ -220,54 +258,6 @@ impl<W: Write> Packing<'_, W> {
             }
         }
         Ok(())
-    }
-}
-
-/// A file beside its final path, which is removed unless it is published.
-#[derive(Debug)]
-struct NewFile {
-    file: File,
-    path: PathBuf,
-    published: PathBuf,
-    is_published: bool,
-}
-
-impl NewFile {
-    /// Creates `PATH.new`, or empties the one that a crash has left.
-    fn create(published: &Path) -> Result<Self, PackError> {
-        let mut path = published.as_os_str().to_owned();
-        path.push(".new");
-        let path = PathBuf::from(path);
-        let opened =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = opened.map_err(|source| PackError::Write { path: path.clone(), source })?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(PackError::Busy(path));
-        }
-        let new = Self { file, path, published: published.to_owned(), is_published: false };
-        new.file.set_len(0).map_err(|error| new.failed(error))?;
-        Ok(new)
-    }
-
-    fn failed(&self, source: io::Error) -> PackError {
-        PackError::Write { path: self.path.clone(), source }
-    }
-
-    fn publish(mut self) -> Result<(), PackError> {
-        let folder = self.published.parent().unwrap_or(Path::new("/"));
-        std::fs::rename(&self.path, &self.published)
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(|error| self.failed(error))?;
-        self.is_published = true;
-        Ok(())
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.is_published {
-            let _ = std::fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -316,6 +306,15 @@ pub enum PackError {
         /// Why not.
         source: io::Error,
     },
+    /// Nobody takes the stream any more.
+    #[error("could not send the archive on")]
+    Stream(#[source] io::Error),
+    /// The stream ended early, or it is none.
+    #[error("the archive did not arrive whole: {0}")]
+    Cut(String),
+    /// What came is not what was sent.
+    #[error("what arrived of the archive is not what was sent: {0}")]
+    Differs(&'static str),
     /// Somebody else is at it.
     #[error("another create_torrent is writing {}", .0.display())]
     Busy(PathBuf),
@@ -334,6 +333,7 @@ impl Blamed for PackError {
     fn blame(&self) -> Blame {
         match self {
             Self::Read { .. } | Self::Write { .. } => Blame::Host,
+            Self::Stream(_) | Self::Cut(_) | Self::Differs(_) => Blame::Network,
             Self::Lengths(_) => Blame::Bug,
             _ => Blame::Operator,
         }
@@ -341,15 +341,18 @@ impl Blamed for PackError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Missing(_) => "give files_path a path that exists on the seeder",
-            Self::Nothing(_) => "give files_path a directory with files, or exclude less",
+            Self::Missing(_) => "give a path that exists there",
+            Self::Nothing(_) => "give a directory with files, or exclude less",
             Self::IsFile(_) => "add path_is_file=1",
             Self::IsDirectory(_) => "leave path_is_file out",
             Self::Special { .. } => "remove it or exclude it",
             Self::OwnFolder(_) => "exclude that folder, or set temp_path to another one",
             Self::Changed(_) => "stop what writes to it, and create the torrent again",
             Self::Busy(_) => "wait for it to end",
-            Self::Read { .. } | Self::Write { .. } | Self::Lengths(_) => return None,
+            Self::Cut(_) | Self::Differs(_) => "create the torrent again",
+            Self::Read { .. } | Self::Write { .. } | Self::Stream(_) | Self::Lengths(_) => {
+                return None;
+            }
         };
         Some(hint.to_owned())
     }

@@ -43,6 +43,8 @@ pub fn run(name: &str) -> ExitCode {
         v::PeerStart::NAME => answer(peer_start::run),
         v::SeedStart::NAME => answer(seed_start::run),
         v::TorrentCreate::NAME => answer(torrent::create),
+        v::TorrentReceive::NAME => answer(torrent::receive),
+        v::Pack::NAME => answer_anywhere(torrent::send),
         v::TorrentRead::NAME => answer(torrent::read),
         v::TrackerStop::NAME => answer(stop::tracker),
         v::SeedStop::NAME => answer(stop::seeders),
@@ -91,10 +93,17 @@ impl<V: Verb> Replies<V> {
 fn answer<V: Verb>(
     carry_out: impl FnOnce(V, &Home, &mut Replies<V>) -> Result<V::Reply, Failure>,
 ) -> ExitCode {
+    answer_anywhere(|request, replies| carry_out(request, &home()?, replies))
+}
+
+/// For a verb that needs no folder of the agent's.
+fn answer_anywhere<V: Verb>(
+    carry_out: impl FnOnce(V, &mut Replies<V>) -> Result<V::Reply, Failure>,
+) -> ExitCode {
     let mut replies = Replies { verb: std::marker::PhantomData };
     let result = read_request()
         .and_then(|line| parse(&line))
-        .and_then(|request| carry_out(request, &home()?, &mut replies));
+        .and_then(|request| carry_out(request, &mut replies));
     match result {
         Ok(reply) => {
             let written = write(&encode(&Frame::<V::Event, V::Reply>::Reply(reply)));

@@ -1,14 +1,20 @@
-//! `torrent-create` and `torrent-read`: from a path of this host to a torrent, and that again.
+//! `torrent-create`, `torrent-receive` and `torrent-read`: from a path of this host, or of the
+//! machine where `pack` runs, to a torrent; and that again.
 
-use std::path::Path;
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use murder_protocol::verbs::{Compression, CreateEvent, TorrentCreate, TorrentRead, TorrentReply};
-use murder_protocol::{Blame, Bytes, Failure, Tag};
+use murder_protocol::verbs::{
+    Compression, CreateEvent, Pack, PackEvent, PackReply, TorrentCreate, TorrentRead,
+    TorrentReceive, TorrentReply,
+};
+use murder_protocol::{Blame, Bytes, Failure, Frame, Tag, encode};
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
 
 use super::Replies;
-use crate::archive::{Exclude, Level, PackRequest, Packed, pack};
+use crate::archive::{self, Exclude, Level, PackRequest, Packed, pack, pack_into, piece_length};
 use crate::blamed::{Blamed as _, chain};
 use crate::home::{Home, expand};
 use crate::roles::load_torrent;
@@ -21,30 +27,104 @@ pub(super) fn create(
     home: &Home,
     replies: &mut Replies<TorrentCreate>,
 ) -> Result<TorrentReply, Failure> {
-    let tag = &request.tag;
     let temp = request.temp_path.as_deref();
-    let packing = PackRequest {
-        source: source(&request)?,
-        kind: if request.path_is_file { Kind::File } else { Kind::Tree },
-        exclude: Exclude::parse(&request.exclude).map_err(|error| {
-            let hint = "write glob patterns, such as exclude='*.o'";
-            Failure::new(Blame::Operator, error.to_string()).hint(hint)
-        })?,
-        level: match request.compression {
-            Compression::Gzip(level) => Level::Deflate(level.clamp(1, 9).into()),
-            Compression::None => Level::Store,
-        },
-        archive: home.archive(tag, temp).map_err(|error| error.failure())?,
-    };
-    let torrent_path = home.torrent(tag, temp).map_err(|error| error.failure())?;
+    let packing =
+        packing(source(&request)?, request.path_is_file, &request.exclude, request.compression)?;
+    let archive = home.archive(&request.tag, temp).map_err(|error| error.failure())?;
     let mut throttle = Throttle::default();
-    let packed = pack(&packing, &mut |bytes, total| {
+    let packed = pack(&packing, &archive, &mut |bytes, total| {
         if throttle.is_due(bytes == total) {
             // Whether somebody still listens or not, the torrent is made.
             let _ = replies.event(CreateEvent { bytes, total });
         }
     })
     .map_err(|error| error.failure())?;
+    publish(packed, home, &request.tag, temp)
+}
+
+/// Takes in an archive that another machine packs, and makes the torrent.
+pub(super) fn receive(
+    request: TorrentReceive,
+    home: &Home,
+    _replies: &mut Replies<TorrentReceive>,
+) -> Result<TorrentReply, Failure> {
+    let temp = request.temp_path.as_deref();
+    let archive = home.archive(&request.tag, temp).map_err(|error| error.failure())?;
+    let packed = archive::receive(&mut io::stdin().lock(), kind(request.path_is_file), &archive);
+    publish(packed.map_err(|error| error.failure())?, home, &request.tag, temp)
+}
+
+/// Packs into the reply.
+pub(super) fn send(request: Pack, replies: &mut Replies<Pack>) -> Result<PackReply, Failure> {
+    let Pack { path, path_is_file, exclude, compression } = request;
+    let packing = packing(path.into(), path_is_file, &exclude, compression)?;
+    let read = Cell::new(0);
+    let begin = |tree_bytes| {
+        let piece_length = piece_length(tree_bytes);
+        replies.event(PackEvent::Begins { tree_bytes, piece_length })
+    };
+    let sent = pack_into(&packing, &mut Packets { read: &read }, begin, &mut |bytes, _| {
+        read.set(bytes);
+    })
+    .map_err(|error| error.failure())?;
+    Ok(PackReply {
+        entries: sent.about.entries,
+        archive_bytes: sent.total,
+        pieces: Bytes(sent.pieces.into_flattened()),
+        index: Bytes(sent.members.encode()),
+    })
+}
+
+/// Stdout, where each packet of bytes follows the line that announces it.
+struct Packets<'a> {
+    read: &'a Cell<u64>,
+}
+
+impl Write for Packets<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let event = PackEvent::Bytes { length, read: self.read.get() };
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(encode(&Frame::<PackEvent, PackReply>::Event(event)).as_bytes())?;
+        stdout.write_all(&bytes[..length as usize])?;
+        stdout.flush()?;
+        Ok(length as usize)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn packing(
+    source: PathBuf,
+    path_is_file: bool,
+    exclude: &[String],
+    compression: Compression,
+) -> Result<PackRequest, Failure> {
+    let exclude = Exclude::parse(exclude).map_err(|error| {
+        let hint = "write glob patterns, such as exclude='*.o'";
+        Failure::new(Blame::Operator, error.to_string()).hint(hint)
+    })?;
+    let level = match compression {
+        Compression::Gzip(level) => Level::Deflate(level.clamp(1, 9).into()),
+        Compression::None => Level::Store,
+    };
+    Ok(PackRequest { source, kind: kind(path_is_file), exclude, level })
+}
+
+const fn kind(path_is_file: bool) -> Kind {
+    if path_is_file { Kind::File } else { Kind::Tree }
+}
+
+/// Gives the archive its name, and makes its torrent.
+fn publish(
+    packed: Packed,
+    home: &Home,
+    tag: &Tag,
+    temp: Option<&str>,
+) -> Result<TorrentReply, Failure> {
+    let torrent_path = home.torrent(tag, temp).map_err(|error| error.failure())?;
     let torrent = metainfo(tag, &packed)?;
     // An archive beside the torrent of another one would be served for it.
     remove_old(&torrent_path)?;
@@ -70,7 +150,7 @@ pub(super) fn read(
     reply(std::fs::read(&path).map_err(|error| host("read", &path, &error))?)
 }
 
-fn source(request: &TorrentCreate) -> Result<std::path::PathBuf, Failure> {
+fn source(request: &TorrentCreate) -> Result<PathBuf, Failure> {
     if request.files_path.is_empty() {
         let hint = "give it the directory or file on the seeder that is to be distributed";
         return Err(Failure::new(Blame::Operator, "files_path is empty").hint(hint));

@@ -105,9 +105,8 @@ fn make(seeder: &Host, tag: &Tag, bytes: usize) -> Bytes {
         kind: Kind::Tree,
         level: Level::default(),
         exclude: Exclude::parse(&[]).unwrap(),
-        archive: home.archive(tag, None).unwrap(),
     };
-    let packed = pack(&request, &mut |_, _| {}).unwrap();
+    let packed = pack(&request, &home.archive(tag, None).unwrap(), &mut |_, _| {}).unwrap();
     let torrent = Metainfo::build(&MetainfoBuilder {
         name: "v1.tgz",
         lengths: packed.lengths,
