@@ -10,6 +10,7 @@ pub mod channel;
 pub mod detach;
 pub mod disk;
 pub mod engine;
+mod exec;
 pub mod home;
 pub mod lock;
 pub mod log;

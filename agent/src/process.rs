@@ -84,26 +84,41 @@ pub fn others_from(folder: &Path) -> Vec<Process> {
     let me = std::process::id();
     let namespace = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     let mine = namespace(me);
-    let Ok(entries) = Path::new("/proc").read_dir() else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let is_from = |pid: &u32| {
         let executable = std::fs::read_link(format!("/proc/{pid}/exe"));
         *pid != me
             && executable.is_ok_and(|path| path.parent() == Some(folder))
             && namespace(*pid) == mine
     };
-    pids.filter(is_from).filter_map(Process::of_pid).collect()
+    pids().filter(is_from).filter_map(Process::of_pid).collect()
 }
 
-/// Field 22 of `/proc/PID/stat` (proc(5)), or nothing if the process has ended. A zombie has.
+/// Whether a process of this group has not ended.
+pub fn group_lives(group: Pid) -> bool {
+    let group = u64::from(group.as_raw_nonzero().get().unsigned_abs());
+    pids().any(|pid| field(pid, 5) == Some(group))
+}
+
+/// The processes of this host that this one can see.
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = Path::new("/proc").read_dir().into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 fn start_time(pid: u32) -> Option<u64> {
+    field(pid, 22)
+}
+
+/// A field of `/proc/PID/stat` by its number in proc(5), or nothing if the process has ended. A
+/// zombie has.
+fn field(pid: u32, number: usize) -> Option<u64> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, a parenthesis too.
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 2;
     let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split(' ');
     let state = fields.next()?;
-    let started = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(started)
+    let value = fields.nth(number - 4)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(value)
 }
 
 fn wait_until(patience: Duration, condition: impl Fn() -> bool) -> bool {

@@ -11,7 +11,7 @@ use crate::Secret;
 pub struct Exec {
     /// What to run.
     pub command: Command,
-    /// Where; without it the home of the user that logs in.
+    /// Where; without it the home of the user that logs in, and `/` as another user.
     pub directory: Option<String>,
     /// Variables beside those that the host sets. A value may be a secret, so none is printed.
     pub environment: BTreeMap<String, Secret>,

@@ -13,6 +13,7 @@ use crate::home::Home;
 mod clean;
 mod deploy_lock;
 mod doctor;
+mod exec;
 mod hello;
 mod logs;
 mod peer_start;
@@ -57,6 +58,7 @@ pub fn run(name: &str) -> ExitCode {
         v::Release::NAME => answer(release::run),
         v::DeployLock::NAME => answer(deploy_lock::lock),
         v::DeployUnlock::NAME => answer(deploy_lock::unlock),
+        v::Exec::NAME => answer(exec::run),
         v::Clean::NAME => answer(clean::run),
         v::Status::NAME => answer(status::run),
         v::Logs::NAME => answer(logs::run),
