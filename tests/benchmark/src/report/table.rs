@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use crate::record::{Column, Record, Sample};
 use crate::stats::Spread;
 
+/// A machine that is busier than this (%) may have slowed a race that links were to decide.
+const BUSY: f64 = 70.0;
+
 /// One line a tool, one column a number.
 pub(crate) fn of(record: &Record) -> String {
     let measured = |column: &&Column| {
@@ -18,11 +21,15 @@ pub(crate) fn of(record: &Record) -> String {
     let titles: Vec<&str> = columns.iter().map(|column| column.title.as_str()).collect();
     let mut text =
         format!("| tool | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
+    let mut any_busy = false;
     for tool in &record.tools {
         for (_, runs) in tool.by_size(record.by.as_deref()) {
+            let busy = record.columns.iter().any(|column| column.key == "busy") && was_busy(&runs);
+            any_busy |= busy;
+            let mark = if busy { " †" } else { "" };
             let cells = columns.iter().map(|column| cell(&runs, column));
             let cells = cells.collect::<Vec<_>>().join(" | ");
-            let _ = writeln!(text, "| {} | {cells} |", tool.tool);
+            let _ = writeln!(text, "| {}{mark} | {cells} |", tool.tool);
         }
         if tool.runs.is_empty() {
             let _ = writeln!(
@@ -33,7 +40,18 @@ pub(crate) fn of(record: &Record) -> String {
             );
         }
     }
+    if any_busy {
+        let _ = writeln!(
+            text,
+            "\n† The machine was over {BUSY:.0} % busy in some run, so it may have been the limit, not \
+             the links."
+        );
+    }
     text
+}
+
+fn was_busy(runs: &[&Sample]) -> bool {
+    spread(runs, "busy").is_some_and(|busy| busy.greatest > BUSY)
 }
 
 /// Where, when, how and how often.
@@ -80,4 +98,18 @@ fn cell(runs: &[&Sample], column: &Column) -> String {
 
 fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_on_a_busy_machine_is_enough_for_a_mark() {
+        let idle = Sample::default().with("busy", 69.0);
+        let busy = Sample::default().with("busy", 71.0);
+        let unknown = Sample::default();
+        assert!(was_busy(&[&idle, &busy]));
+        assert!(!was_busy(&[&idle, &unknown]));
+    }
 }
