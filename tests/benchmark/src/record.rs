@@ -21,6 +21,9 @@ pub(crate) struct Record {
     pub(crate) about: String,
     /// When it began, UTC.
     pub(crate) date: String,
+    /// How long all of it took, in seconds, with what each needs before and after.
+    #[serde(default)]
+    pub(crate) took: Option<f64>,
     pub(crate) machine: Machine,
     /// The number that tells runs of several sizes apart, if there are several.
     pub(crate) by: Option<String>,
@@ -117,6 +120,12 @@ impl Record {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("{}: {error}", path.display()).into()),
         }
+    }
+
+    /// How long it would take with so many runs a tool, from how long it took.
+    pub(crate) fn expected_seconds(&self, runs: usize) -> Option<f64> {
+        let most = self.tools.iter().map(|tool| tool.runs.len() + tool.failures.len()).max()?;
+        Some(self.took? / most.max(1) as f64 * runs as f64)
     }
 }
 

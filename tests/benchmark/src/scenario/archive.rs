@@ -41,6 +41,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
                 last piece to the tree in place. tar has to wait for the whole archive."
             .into(),
         date,
+        took: None,
         machine: Machine::here(),
         by: None,
         columns: vec![

@@ -9,7 +9,8 @@ mod swarm;
 mod tracker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::Outcome;
 use crate::asked::Asked;
@@ -35,10 +36,14 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) fn run(asked: &Asked) -> Outcome<()> {
     let folder = results(asked);
     let mut failed = Vec::new();
+    foretell(&folder, asked)?;
     for name in &asked.scenarios {
         eprintln!("== {name}");
+        let begun = Instant::now();
         match guarded(|| measure(name, asked)) {
-            Ok(record) => {
+            Ok(mut record) => {
+                // What some of the tools took tells nothing of all.
+                record.took = asked.tools.is_empty().then(|| begun.elapsed().as_secs_f64());
                 record.save(&folder)?;
                 // A measurement goes on without a tool that fails; a smoke run is there to tell.
                 if asked.smoke && record.tools.iter().any(|tool| !tool.failures.is_empty()) {
@@ -56,6 +61,21 @@ pub(crate) fn run(asked: &Asked) -> Outcome<()> {
         true => Ok(()),
         false => Err(format!("failed: {}", failed.join(" ")).into()),
     }
+}
+
+/// Says how long each will take at most, by how long it took the last time.
+fn foretell(folder: &Path, asked: &Asked) -> Outcome<()> {
+    let mut all = 0.0;
+    for name in &asked.scenarios {
+        let known = Record::load(folder, name)?.and_then(|last| last.expected_seconds(asked.runs));
+        all += known.unwrap_or_default();
+        match known {
+            Some(seconds) => eprintln!("{name}: up to {seconds:.0} s"),
+            None => eprintln!("{name}: not known yet how long"),
+        }
+    }
+    eprintln!("together up to {:.0} minutes, where known", (all / 60.0).ceil());
+    Ok(())
 }
 
 /// Links are slow enough for the number of peers that the machine keeps up with them, and sizes are

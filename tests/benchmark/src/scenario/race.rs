@@ -36,6 +36,7 @@ pub(super) fn run(
         title: about.title,
         about: about.text,
         date,
+        took: None,
         machine: Machine::here(),
         by: None,
         columns: about.columns,

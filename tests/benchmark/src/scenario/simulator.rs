@@ -33,6 +33,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
              least possible time for so many peers and pieces (Mundinger, Weber and Weiss)."
         ),
         date,
+        took: None,
         machine: Machine::here(),
         by: Some("peers".into()),
         columns: vec![

@@ -56,6 +56,7 @@ pub(super) fn fan_out(name: &str, asked: &Asked) -> Outcome<Record> {
              curve25519-sha256 for all."
         ),
         date,
+        took: None,
         machine: Machine::here(),
         by: None,
         columns: vec![
@@ -99,6 +100,7 @@ pub(super) fn workstation(name: &str, asked: &Asked) -> Outcome<Record> {
                 `murder` pushes its agent to all of them, 64 at a time, and is looked at every 20 ms."
             .into(),
         date,
+        took: None,
         machine: Machine::here(),
         by: Some("hosts".into()),
         columns: vec![

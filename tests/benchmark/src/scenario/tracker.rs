@@ -41,6 +41,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
              by a connection of its own, four at a time, on loopback."
         ),
         date,
+        took: None,
         machine: Machine::here(),
         by: Some("peers".into()),
         columns: vec![
