@@ -52,7 +52,7 @@ impl Default for Config {
             download_slots: 2,
             degree: 20,
             max_connections: 40,
-            block: 128 * 1024,
+            block: 64 * 1024,
             pipeline_floor: 128 * 1024,
             pipeline_cap: 8 * 1024 * 1024,
             send_ahead: 2 * 1024 * 1024,
