@@ -37,7 +37,7 @@ pub struct Config {
     /// A connection on which nothing was heard for so long is dropped.
     pub quiet: Duration,
     /// How long a peer holds an upload slot while others wait for one, if its piece ends then. On
-    /// a fast link its turn is over earlier, with a sixteenth of the torrent.
+    /// a fast link its turn is over earlier, with a sixteenth of what is here.
     pub slot_time: Duration,
     /// How long a peer holds an upload slot while others wait for one, whatever it is doing.
     pub slot_time_max: Duration,

@@ -92,13 +92,10 @@ impl Torrent {
 
     /// With how many bytes a turn is over.
     fn turn_bytes(&self) -> u64 {
-        let total = self.lengths.total();
+        let piece = u64::from(self.lengths.piece_length());
         match self.giver {
-            Some(_) => {
-                let least = GIVERS_TURN * u64::from(self.lengths.piece_length());
-                (total / GIVERS_TURN_PART).max(least)
-            }
-            None => total / TURN_PART,
+            Some(_) => (self.lengths.total() / GIVERS_TURN_PART).max(GIVERS_TURN * piece),
+            None => (self.stats.verified / TURN_PART).max(piece),
         }
     }
 
@@ -262,7 +259,8 @@ const GIFTS_AHEAD: usize = 2;
 const GIFTS_PART: u64 = 8;
 /// As many as our agents remember.
 const MOST_GIFTS_AHEAD: usize = 16;
-/// A turn is over with this part of the torrent.
+/// A turn is over with this part of what is here. While that is little, new pieces go on to many
+/// peers at once, and later turns are long, as each change leaves the uplink idle for a moment.
 const TURN_PART: u64 = 16;
 /// A seeder's turns are shorter. What it gives to one peer all goes on from there, over that peer's
 /// uplink; given to many, new pieces spread from many.
