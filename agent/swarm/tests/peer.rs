@@ -345,11 +345,11 @@ fn a_connection_to_oneself_or_twice_to_the_same_peer_is_refused() {
 #[test]
 fn there_is_an_end_to_the_number_of_connections() {
     let mut stage = Stage::leech();
-    for number in 1..=40 {
+    for number in 1..=60 {
         stage.connect(number, Reserved::OURS);
     }
-    let refused = stage.try_connect(41, Reserved::OURS).unwrap_err();
-    assert_eq!(refused.to_string(), "there are 40 connections already");
+    let refused = stage.try_connect(61, Reserved::OURS).unwrap_err();
+    assert_eq!(refused.to_string(), "there are 60 connections already");
 }
 
 #[test]
