@@ -12,6 +12,7 @@ mod inventory;
 mod peer;
 mod peering;
 mod plan;
+mod release;
 mod seeding;
 mod status;
 mod torrent;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{
-    Destination, PeerReply, PeerStart, RunEntry, RunList, RunOpen, RunReply, WatchInput,
+    Destination, HandOut, HandedOut, PeerReply, PeerStart, RunEntry, RunList, RunOpen, RunReply,
+    Taken, WatchInput,
 };
 use murder_protocol::{Blame, Bytes, Failure, HostOutcome, Tag};
 use tokio::time::Instant;
@@ -151,7 +152,8 @@ async fn hand_over_and_follow(
     let waits: BTreeSet<_> = part.1.warm.iter().collect();
     let (warm, cold) = hosts.into_iter().partition(|host| waits.contains(&host.name));
     let job = |host: &Host| job(context, &part, host);
-    let mut warm = HandingOut::begin(&connection, run.clone(), warm, job).await;
+    let request = |jobs| HandOut { run: run.clone(), jobs };
+    let mut warm = HandingOut::begin(Some(&connection), warm, job, request, taken).await;
     let mut watcher = Watcher::start(context.clone(), connection, run);
     let mut window =
         FanOut::new(cold, context.quick(), |host| hand_over(context.clone(), part.clone(), host));
@@ -217,6 +219,16 @@ async fn hear_the_end(watcher: &mut Watcher, outcomes: &mut Outcomes<'_>) {
             News::Lost(_) | News::GaveUp(_) => return,
         }
     }
+}
+
+/// What an agent that waits did with its job, unless it was silent.
+fn taken(HandedOut { host, taken }: HandedOut) -> (String, Option<Result<PeerReply, Failure>>) {
+    let answer = match taken {
+        Taken::Accepted(reply) => Some(Ok(reply)),
+        Taken::Refused(failure) => Some(Err(failure)),
+        Taken::Silent => None,
+    };
+    (host, answer)
 }
 
 /// What became of the way to a host.

@@ -1,15 +1,14 @@
-//! `warm` and `cool`: agents that wait on the peers, connected to the tracker; and how `peer`
-//! hands them their jobs through it.
+//! `warm` and `cool`: agents that wait on the peers, connected to the tracker; and how others hand
+//! them jobs and orders through it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use murder_protocol::Failure;
 use murder_protocol::verbs::{
-    HandOut, HandedOut, PeerReply, PeerStart, Taken, WarmExpect, WarmExpected, WarmForget,
-    WarmReply, WarmStart, WarmStop,
+    PeerReply, Verb, WarmExpect, WarmExpected, WarmForget, WarmReply, WarmStart, WarmStop,
 };
-use murder_protocol::{Failure, RunId};
 
 use super::context::{Context, Stop, stopped};
 use crate::fleet::{Done, Ended, Job, Outcome};
@@ -21,16 +20,71 @@ use crate::ssh::{Connection, Step, Stream};
 /// Lets an agent wait on each peer; returns once the tracker has let them in.
 pub(super) async fn run(context: &Context, warm: Warm) -> Result<Vec<Ended<()>>, Stop> {
     let hosts = context.cast.peers.clone();
+    let ends = start_all(context, hosts, warm.span, Which::All).await?;
+    Ok(ends.into_iter().map(without_value).collect())
+}
+
+/// Lets an agent wait on each of these hosts where none does. Gives each host's end, and the hosts
+/// on which one waits because of this.
+pub(super) async fn ensure(
+    context: &Context,
+    hosts: Vec<Arc<Host>>,
+    span: Duration,
+) -> Result<(Vec<Ended<()>>, Vec<Arc<Host>>), Stop> {
+    let ends = start_all(context, hosts.clone(), span, Which::Missing).await?;
+    let new = |end: &&Ended<Begun>| end.value == Some(Begun::Now);
+    let new: BTreeSet<_> = ends.iter().filter(new).map(|end| end.result.host.clone()).collect();
+    let warmed = hosts.into_iter().filter(|host| new.contains(&host.name)).collect();
+    Ok((ends.into_iter().map(without_value).collect(), warmed))
+}
+
+/// On which hosts an agent is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    /// On all; one that waits already makes way.
+    All,
+    /// Where none waits.
+    Missing,
+}
+
+/// Since when an agent waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    Before,
+    Now,
+}
+
+fn without_value<T>(Ended { result, value }: Ended<T>) -> Ended<()> {
+    Ended { result, value: value.map(drop) }
+}
+
+async fn start_all(
+    context: &Context,
+    hosts: Vec<Arc<Host>>,
+    span: Duration,
+    which: Which,
+) -> Result<Vec<Ended<Begun>>, Stop> {
     let expected = tokio::select! {
-        expected = expect(context, warm, &hosts) => Arc::new(expected),
+        expected = expect(context, span, &hosts) => Arc::new(expected),
         () = context.interrupt.wait() => return Err(context.interrupted(GoesOn::Nothing)),
+    };
+    let waiting: BTreeSet<_> = match (which, expected.as_ref()) {
+        (Which::Missing, Ok(expected)) => expected.waiting.iter().cloned().collect(),
+        (Which::All, _) | (_, Err(_)) => BTreeSet::new(),
     };
     let place: BTreeMap<_, _> =
         hosts.iter().enumerate().map(|(place, host)| (host.name.clone(), place)).collect();
     context
         .on_hosts(TaskName::Warm, hosts, context.quick(), |host| {
             let (context, expected, place) = (context.clone(), expected.clone(), place[&host.name]);
-            async move { start(&context, warm, &host, place, &expected).await }
+            let waits = waiting.contains(&host.name);
+            async move {
+                if waits {
+                    let detail = "an agent waits already".to_owned();
+                    return Ok(Done { detail, value: Begun::Before });
+                }
+                start(&context, span, &host, place, &expected).await
+            }
         })
         .await
 }
@@ -47,33 +101,34 @@ pub(super) async fn cool(context: &Context) -> Result<Vec<Ended<()>>, Stop> {
 
 async fn expect(
     context: &Context,
-    warm: Warm,
+    span: Duration,
     hosts: &[Arc<Host>],
 ) -> Result<WarmExpected, Failure> {
     let connection = context.open_tracker().await?;
-    let request = WarmExpect { hosts: names(hosts), seconds: warm.span.as_secs() };
+    let request = WarmExpect { hosts: names(hosts), seconds: span.as_secs() };
     context.ask_tracker(&connection, &request).await
 }
 
 async fn start(
     context: &Context,
-    warm: Warm,
+    span: Duration,
     host: &Host,
     place: usize,
     expected: &Result<WarmExpected, Failure>,
-) -> Job<()> {
-    let WarmExpected { trackers, keys } = expected.as_ref().map_err(Failure::clone)?;
+) -> Job<Begun> {
+    let WarmExpected { trackers, keys, .. } = expected.as_ref().map_err(Failure::clone)?;
     let request = WarmStart {
         host: host.name.clone(),
         trackers: trackers.clone(),
         announce_ip: host.announce_ip(),
         key: keys[place].clone(),
-        seconds: warm.span.as_secs(),
+        seconds: span.as_secs(),
         lease_seconds: LEASE.as_secs(),
     };
     let WarmReply { renewed, pid } = context.call(host, &request).await?;
     let how = if renewed { "waits anew" } else { "waits" };
-    Ok(Done::with(format!("{how} for {}, process {pid}", units::whole_duration(warm.span))))
+    let detail = format!("{how} for {}, process {pid}", units::whole_duration(span));
+    Ok(Done { detail, value: Begun::Now })
 }
 
 /// A tracker that does not run has forgotten them soon enough.
@@ -91,24 +146,29 @@ fn names(hosts: &[Arc<Host>]) -> Vec<String> {
     hosts.iter().map(|host| host.name.clone()).collect()
 }
 
-/// Jobs that agents which wait are given through the tracker.
-pub(super) struct HandingOut {
-    stream: Option<Stream<HandOut>>,
+/// Jobs or orders that agents which wait are given through the tracker, by a verb `V` that says of
+/// each what became of it.
+pub(super) struct HandingOut<V: Verb, T> {
+    stream: Option<Stream<V>>,
+    /// Whose event it is, and what its agent answered, if it did.
+    read: Read<V, T>,
     /// Hosts of which nothing is known yet.
     open: BTreeMap<String, Arc<Host>>,
     /// What is known at once.
-    known: VecDeque<HandedOver>,
+    known: VecDeque<HandedOver<T>>,
     began: Instant,
 }
 
+type Read<V, T> = fn(<V as Verb>::Event) -> (String, Option<Result<T, Failure>>);
+
 /// What became of one job.
-pub(super) enum HandedOver {
+pub(super) enum HandedOver<T> {
     /// The agent took it, or refused.
     Ended {
         /// The inventory's name for the host.
         host: String,
         /// The agent's answer.
-        answer: Result<PeerReply, Failure>,
+        answer: Result<T, Failure>,
         /// Since the jobs were handed out.
         elapsed: Duration,
     },
@@ -116,13 +176,15 @@ pub(super) enum HandedOver {
     Silent(Arc<Host>),
 }
 
-impl HandingOut {
-    /// Hands out the jobs of these hosts over a connection to the tracker.
-    pub(super) async fn begin(
-        connection: &Connection,
-        run: RunId,
+impl<V: Verb, T> HandingOut<V, T> {
+    /// Hands out the jobs of these hosts over a connection to the tracker. Without one, nobody
+    /// takes any.
+    pub(super) async fn begin<J>(
+        connection: Option<&Connection>,
         hosts: Vec<Arc<Host>>,
-        job: impl Fn(&Host) -> Result<PeerStart, Failure>,
+        job: impl Fn(&Host) -> Result<J, Failure>,
+        request: impl FnOnce(Vec<J>) -> V,
+        read: Read<V, T>,
     ) -> Self {
         let began = Instant::now();
         let (mut open, mut known, mut jobs) = (BTreeMap::new(), VecDeque::new(), Vec::new());
@@ -139,12 +201,12 @@ impl HandingOut {
                 }),
             }
         }
-        let stream = match jobs.is_empty() {
-            true => None,
+        let stream = match connection {
             // Without it every host is reached by SSH.
-            false => connection.stream(&HandOut { run, jobs }).await.ok(),
+            Some(connection) if !jobs.is_empty() => connection.stream(&request(jobs)).await.ok(),
+            _ => None,
         };
-        Self { stream, open, known, began }
+        Self { stream, read, open, known, began }
     }
 
     /// Whether there is more to come.
@@ -152,20 +214,22 @@ impl HandingOut {
         !self.open.is_empty() || !self.known.is_empty()
     }
 
+    /// Waits for no agent any longer.
+    pub(super) fn give_up(&mut self) {
+        self.stream = None;
+    }
+
     /// What became of the next job; `None` after the last. Cancelling it loses nothing.
-    pub(super) async fn next(&mut self) -> Option<HandedOver> {
+    pub(super) async fn next(&mut self) -> Option<HandedOver<T>> {
         if let Some(known) = self.known.pop_front() {
             return Some(known);
         }
         while let Some(stream) = &mut self.stream {
             match stream.next().await {
-                Ok(Step::Event(HandedOut { host, taken })) => {
+                Ok(Step::Event(event)) => {
+                    let (host, answer) = (self.read)(event);
                     let Some(known) = self.open.remove(&host) else { continue };
-                    let answer = match taken {
-                        Taken::Accepted(reply) => Ok(reply),
-                        Taken::Refused(failure) => Err(failure),
-                        Taken::Silent => return Some(HandedOver::Silent(known)),
-                    };
+                    let Some(answer) = answer else { return Some(HandedOver::Silent(known)) };
                     let elapsed = self.began.elapsed();
                     return Some(HandedOver::Ended { host, answer, elapsed });
                 }

@@ -24,6 +24,9 @@ pub struct WarmExpected {
     pub trackers: Vec<SocketAddr>,
     /// What each host and the tracker know and nobody else, in the order of the request.
     pub keys: Vec<Secret>,
+    /// Those of the hosts on which an agent waits already.
+    #[serde(default)]
+    pub waiting: Vec<String>,
 }
 
 /// Starts a detached agent that waits, in place of one that does; returns once the tracker has

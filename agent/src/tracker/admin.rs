@@ -169,9 +169,10 @@ async fn expect(shared: &Shared, request: WarmExpect) -> Result<WarmExpected, Fa
     let fresh: Result<Vec<_>, _> = request.hosts.iter().map(|_| keys::fresh()).collect();
     let fresh = fresh.map_err(|error| no_chance(&error))?;
     shared.log.line(format_args!("expects agents to wait on {} hosts", request.hosts.len()));
+    let waiting = shared.waiting.of(&request.hosts);
     let keys = shared.with(|state, now| state.expect(now, request.hosts, span, fresh));
     wait_until_kept(shared).await;
-    Ok(WarmExpected { trackers: shared.addresses(), keys })
+    Ok(WarmExpected { trackers: shared.addresses(), keys, waiting })
 }
 
 fn forget(shared: &Shared, hosts: &[String]) {
