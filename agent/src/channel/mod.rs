@@ -16,13 +16,15 @@ mod message;
 mod news;
 mod order;
 mod seal;
+mod sent;
 mod upgrade;
 mod waiting;
 
 pub use client::{Channel, ChannelConfig, ChannelEvent, connect};
 pub use line::{LineError, LineReader, encode};
 pub use message::{Have, Hello, Part, ToAgent, ToTracker};
-pub use order::{Answer, FromWaiting, Order, ToWaiting, Wait, Word};
+pub use order::{Answer, Order, ToWaiting, Wait, Word};
 pub use seal::{SealError, Sealed, Seals, Side, digest, same};
+pub use sent::VALID;
 pub use upgrade::{PATH, PROTOCOL_NAME, SWITCHING};
 pub use waiting::{Ordered, WaitError, Waiter, Waiting};

@@ -4,11 +4,13 @@
 //! tracker's word of chance, and from then on both ends seal what they say (see
 //! [`super::seal`]). By its first sealed message the agent shows that it knows the host's key; the
 //! tracker lets it in, and its first order shows the same of the tracker. Orders are carried out
-//! one after another; each has two answers, one when it has come and one when it is done.
+//! one after another; each has two answers, one when it has come and one when it is done. All that
+//! an agent says after [`Wait`] is an [`Answer`] under its seal, at least every five seconds: the
+//! number of the last one that was heard dates an order to switch.
 //!
 //! [`ToTracker::Wait`]: super::ToTracker::Wait
 
-use murder_protocol::verbs::{PeerReply, PeerStart};
+use murder_protocol::verbs::{PeerReply, PeerStart, ReleaseDone, ReleaseOrder};
 use murder_protocol::{Bytes, Failure};
 use serde::{Deserialize, Serialize};
 
@@ -42,16 +44,6 @@ pub enum ToWaiting {
     },
 }
 
-/// From an agent that waits to its tracker, after [`Wait`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FromWaiting {
-    /// An [`Answer`].
-    Sealed(Sealed),
-    /// Nothing is new, but the agent lives.
-    Alive,
-}
-
 /// What an agent is to do. Its number is that of its seal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,25 +57,37 @@ pub enum Order {
         /// The digest of the torrent that came before.
         torrent: String,
     },
+    /// Do something with the host's releases, as `release` does.
+    Release {
+        /// What.
+        order: Box<ReleaseOrder>,
+        /// The number of the agent's last message that the tracker has heard. An agent does not
+        /// switch if it sent that too long ago.
+        heard: u64,
+    },
 }
 
 /// What an agent says of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The order's number; 0 in the first message, which answers none.
+    /// The order's number; 0 if it answers none.
     pub order: u64,
     /// What it says.
     pub word: Word,
 }
 
-/// How far an order is.
+/// How far an order is. The first message says that the agent has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// It has come.
     Received,
+    /// Nothing is new, but the agent lives.
+    Alive,
     /// A peer has the job.
     Accepted(PeerReply),
+    /// It was carried out.
+    Released(Box<ReleaseDone>),
     /// It can't be done.
     Refused(Failure),
 }

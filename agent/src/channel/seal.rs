@@ -71,6 +71,11 @@ impl Seals {
         Self { key, side, sent: 0, heard: 0 }
     }
 
+    /// The number of the other end's last message.
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
     /// Seals the next message.
     pub fn seal(&mut self, message: &impl Serialize) -> Sealed {
         self.sent += 1;
@@ -131,7 +136,7 @@ fn hex(bytes: &[u8; 32]) -> String {
 }
 
 /// Keeps keys of other uses apart.
-const PURPOSE: &str = "murder waiting agent 1";
+const PURPOSE: &str = "murder waiting agent 2";
 
 #[cfg(test)]
 mod tests {

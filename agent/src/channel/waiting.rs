@@ -12,8 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::dial::{CONNECTING, dial};
 use super::line::{LineError, LineReader, encode};
 use super::message::ToTracker;
-use super::order::{Answer, FromWaiting, Order, ToWaiting, Wait, Word};
+use super::order::{Answer, Order, ToWaiting, Wait, Word};
 use super::seal::{SealError, Seals, Side, digest};
+use super::sent::Sent;
 use super::upgrade::{self, UpgradeError};
 
 /// A tracker that has shown that it knows the key.
@@ -22,6 +23,7 @@ pub struct Waiting {
     lines: LineReader<OwnedReadHalf>,
     write: OwnedWriteHalf,
     seals: Seals,
+    sent: Sent,
     torrent: Vec<u8>,
     heard: Instant,
     spoke: Instant,
@@ -47,6 +49,8 @@ pub struct Ordered {
     pub order: Order,
     /// The torrent that the order names; empty if it names none.
     pub torrent: Vec<u8>,
+    /// Until when the host may switch by it; not at all without.
+    pub holds_until: Option<Instant>,
 }
 
 /// Why there is no tracker that could give orders.
@@ -118,8 +122,9 @@ impl Waiter {
             };
             let seals = Seals::new(&self.key, &self.host, &mine, &theirs, Side::Agent);
             let now = Instant::now();
+            let (sent, torrent) = (Sent::default(), Vec::new());
             let mut waiting =
-                Waiting { lines, write, seals, torrent: Vec::new(), heard: now, spoke: now };
+                Waiting { lines, write, seals, sent, torrent, heard: now, spoke: now };
             waiting.answer(0, Word::Received).await?;
             match waiting.next().await? {
                 Some(Ordered { order: Order::Meet, .. }) => Ok(waiting),
@@ -153,7 +158,12 @@ impl Waiting {
                     {
                         return Err(WaitError::OtherTorrent);
                     }
-                    return Ok(Some(Ordered { number: sealed.number, order, torrent }));
+                    let holds_until = match order {
+                        Order::Release { heard, .. } => self.sent.holds_until(heard),
+                        Order::Meet | Order::Peer { .. } => None,
+                    };
+                    let number = sealed.number;
+                    return Ok(Some(Ordered { number, order, torrent, holds_until }));
                 }
                 ToWaiting::Torrent(torrent) => self.torrent = torrent.0,
                 ToWaiting::Alive => {}
@@ -165,18 +175,15 @@ impl Waiting {
 
     /// Says that the agent lives.
     pub async fn alive(&mut self) -> Result<(), WaitError> {
-        self.say(&FromWaiting::Alive).await
+        self.answer(0, Word::Alive).await
     }
 
     /// Says how far an order is.
     pub async fn answer(&mut self, order: u64, word: Word) -> Result<(), WaitError> {
         let sealed = self.seals.seal(&Answer { order, word });
-        self.say(&FromWaiting::Sealed(sealed)).await
-    }
-
-    async fn say(&mut self, message: &FromWaiting) -> Result<(), WaitError> {
         self.spoke = Instant::now();
-        match timeout(SILENCE, self.write.write_all(&encode(message))).await {
+        self.sent.note(sealed.number, self.spoke);
+        match timeout(SILENCE, self.write.write_all(&encode(&sealed))).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(WaitError::Slow { what: "take anything", seconds: SILENCE.as_secs() }),
         }

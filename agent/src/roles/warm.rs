@@ -1,11 +1,12 @@
-//! The agent that waits: it holds a connection to the tracker, and starts peers as the tracker
-//! tells it to. Its peers are processes of their own and outlive it.
+//! The agent that waits: it holds a connection to the tracker, and starts peers and does what is
+//! to be done with releases as the tracker tells it to. Its peers are processes of their own and
+//! outlive it.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use murder_protocol::verbs::{PeerReply, PeerStart, Role, RoleStatus, WarmStart};
+use murder_protocol::verbs::{PeerReply, PeerStart, ReleaseOrder, Role, RoleStatus, WarmStart};
 use murder_protocol::{Blame, Bytes, Failure};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -17,7 +18,8 @@ use crate::detach::Started;
 use crate::home::Home;
 use crate::lock::{Acquired, RoleLock};
 use crate::log::Log;
-use crate::status::{StatusFile, silent};
+use crate::release;
+use crate::status::{StatusFile, silent, unix_now};
 use crate::verbs::start_peer;
 
 /// Waits until its time is over, its tracker is gone for long, or somebody stops it.
@@ -174,23 +176,55 @@ fn carry_out(
     mut queue: mpsc::UnboundedReceiver<Ordered>,
     words: &mpsc::UnboundedSender<(u64, Word)>,
 ) {
-    while let Some(Ordered { number, order, torrent }) = queue.blocking_recv() {
-        let Order::Peer { job, .. } = order else { continue };
-        let request = PeerStart { torrent: Bytes(torrent), ..*job };
-        let word = match start_peer(&request, home) {
-            Ok(reply) => {
-                let PeerReply { pid, .. } = reply;
-                log.line(format_args!("run {}: process {pid} has the job", request.run));
-                Word::Accepted(reply)
+    while let Some(ordered) = queue.blocking_recv() {
+        let Ordered { number, order, torrent, holds_until } = ordered;
+        let word = match order {
+            Order::Meet => continue,
+            Order::Peer { job, .. } => {
+                peer(home, log, &PeerStart { torrent: Bytes(torrent), ..*job })
             }
-            Err(failure) => {
-                log.line(format_args!("run {}: refused: {failure}", request.run));
-                Word::Refused(failure)
-            }
+            Order::Release { order, .. } => releases(log, &order, holds_until),
         };
-        // The tracker may be gone. The peer finds it by itself.
+        // The tracker may be gone. A peer finds it by itself.
         let _ = words.send((number, word));
     }
+}
+
+fn peer(home: &Home, log: &Log, request: &PeerStart) -> Word {
+    match start_peer(request, home) {
+        Ok(reply) => {
+            let PeerReply { pid, .. } = reply;
+            log.line(format_args!("run {}: process {pid} has the job", request.run));
+            Word::Accepted(reply)
+        }
+        Err(failure) => {
+            log.line(format_args!("run {}: refused: {failure}", request.run));
+            Word::Refused(failure)
+        }
+    }
+}
+
+fn releases(log: &Log, order: &ReleaseOrder, holds_until: Option<Instant>) -> Word {
+    let holds = holds_until.is_some_and(|until| Instant::now() <= until);
+    let done = match order {
+        ReleaseOrder::Switch(_) if !holds => Err(too_late()),
+        _ => release::carry_out(order, unix_now()),
+    };
+    match done {
+        Ok(done) => {
+            done.did.iter().chain(&done.warnings).for_each(|line| log.line(line));
+            Word::Released(Box::new(done))
+        }
+        Err(failure) => {
+            log.line(format_args!("refused: {failure}"));
+            Word::Refused(failure)
+        }
+    }
+}
+
+fn too_late() -> Failure {
+    Failure::new(Blame::Network, "the word to switch came too late, so it did not switch")
+        .hint("see whether the host or its network hangs, and run the same command again")
 }
 
 /// What one that waits has on its host.

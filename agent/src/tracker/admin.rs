@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{
-    HandOut, HandOutReply, HandedOut, NoEvent, RegisterReply, RunList, RunListReply, RunOpen,
-    RunReply, TorrentRegister, TrackerReply, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
+    HandOut, NoEvent, RegisterReply, ReleaseOut, RunList, RunListReply, RunOpen, RunReply,
+    SwitchOut, TorrentRegister, TrackerReply, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
     Watch, WatchInput, WatchReply,
 };
 use murder_protocol::{Blame, Failure, FleetEvent, Frame, encode};
@@ -22,10 +22,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::desk::Chance;
-use super::jobs::Given;
-use super::keys;
 use super::run::{Came, Watcher};
 use super::shared::Shared;
+use super::{keys, orders};
 use crate::channel::LineReader;
 use crate::home::Home;
 
@@ -47,6 +46,10 @@ pub enum AdminRequest {
     Forget(WarmForget),
     /// To give agents that wait their jobs.
     HandOut(HandOut),
+    /// To give them orders about releases.
+    ReleaseOut(ReleaseOut),
+    /// To tell them to switch.
+    SwitchOut(SwitchOut),
     /// To follow a run. [`WatchInput`] lines may follow.
     Watch(Watch),
     /// To follow it again, after the tracker was killed.
@@ -118,7 +121,14 @@ async fn answer(shared: Arc<Shared>, stream: UnixStream) {
             forget(&shared, &request.hosts);
             reply(&mut write, Ok(WarmForgotten {})).await
         }
-        AdminRequest::HandOut(request) => hand_out(&shared, request, &mut write).await,
+        AdminRequest::HandOut(request) => orders::hand_out(&shared, request, &mut write).await,
+        AdminRequest::ReleaseOut(request) => {
+            orders::release_out(&shared, request, &mut write).await
+        }
+        AdminRequest::SwitchOut(request) => {
+            let result = orders::switch_out(&shared, request).await;
+            reply(&mut write, result).await
+        }
         AdminRequest::List(_) => {
             let list: RunListReply = shared.with(|state, _| state.list());
             reply(&mut write, Ok(list)).await
@@ -180,21 +190,8 @@ fn forget(shared: &Shared, hosts: &[String]) {
     hosts.iter().for_each(|host| shared.waiting.let_go(host));
 }
 
-/// Says of each job what became of it, as soon as that is known.
-async fn hand_out(shared: &Shared, request: HandOut, write: &mut OwnedWriteHalf) -> io::Result<()> {
-    let torrent = match shared.with(|state, _| state.torrent_of(&request.run)) {
-        Ok(torrent) => torrent,
-        Err(failure) => return reply::<HandOutReply>(write, Err(failure)).await,
-    };
-    let mut given = Given::to(&shared.waiting, request.jobs, torrent);
-    while let Some(end) = given.next().await {
-        send(write, &Frame::<HandedOut, HandOutReply>::Event(end)).await?;
-    }
-    send(write, &Frame::<HandedOut, _>::Reply(HandOutReply {})).await
-}
-
 /// A run that a killed tracker forgets would leave its agents alone.
-async fn wait_until_kept(shared: &Shared) {
+pub(super) async fn wait_until_kept(shared: &Shared) {
     let until = Instant::now() + KEEPING;
     let important = shared.with(|state, _| state.last_important());
     while !shared.with(|state, _| state.is_kept(important)) && Instant::now() < until {
@@ -256,7 +253,7 @@ async fn follow(
     }
 }
 
-fn chance() -> Result<Chance, Failure> {
+pub(super) fn chance() -> Result<Chance, Failure> {
     let made = keys::fresh().and_then(|key| Ok(Chance { key, word: keys::hex::<4>()? }));
     made.map_err(|error| no_chance(&error))
 }
@@ -265,7 +262,7 @@ fn no_chance(error: &getrandom::Error) -> Failure {
     Failure::new(Blame::Host, format!("the kernel gives no random numbers: {error}"))
 }
 
-async fn reply<R: Serialize>(
+pub(super) async fn reply<R: Serialize>(
     write: &mut (impl AsyncWrite + Unpin),
     result: Result<R, Failure>,
 ) -> io::Result<()> {
@@ -276,7 +273,7 @@ async fn reply<R: Serialize>(
     send(write, &frame).await
 }
 
-async fn send<E: Serialize, R: Serialize>(
+pub(super) async fn send<E: Serialize, R: Serialize>(
     write: &mut (impl AsyncWrite + Unpin),
     frame: &Frame<E, R>,
 ) -> io::Result<()> {

@@ -6,7 +6,7 @@ use murder_protocol::verbs::{
     RegisterReply, RunEntry, RunListReply, RunOpen, RunReply, TorrentRegister, WatchInput,
     WatchReply,
 };
-use murder_protocol::{Blame, Bytes, Failure, FleetEvent, RunId, Secret};
+use murder_protocol::{Blame, Bytes, Failure, FleetEvent, HostOutcome, RunId, Secret, Tag};
 use murder_swarm::Time;
 use murder_swarm::wire::InfoHash;
 
@@ -49,7 +49,7 @@ impl State {
     }
 
     /// Whether anybody of a tag's swarm has the whole archive; `None` if no torrent has the tag.
-    pub fn has_source(&self, tag: &murder_protocol::Tag) -> Option<bool> {
+    pub fn has_source(&self, tag: &Tag) -> Option<bool> {
         let info_hash = self.torrents.of_tag(tag)?.info_hash;
         let tally = self.store.scrape(&[info_hash]);
         Some(self.has_seeder(info_hash) || tally.iter().any(|entry| entry.tally.complete > 0))
@@ -77,15 +77,13 @@ impl State {
             id: id.clone(),
             key: chance.key.clone(),
             tag,
-            info_hash,
+            info_hash: Some(info_hash),
             total: summary.archive_bytes,
             timeout: Duration::from_secs(request.timeout_seconds),
             uploaded_before: self.sent(info_hash),
             opened: now,
         };
-        self.make_room_for_a_run()?;
-        self.runs.push(Run::new(plan, request.hosts, self.leases.clone()));
-        self.changed(Change::Important);
+        self.begin(Run::new(plan, request.hosts, self.leases.clone()))?;
         Ok(RunReply {
             run: id,
             key: chance.key,
@@ -95,6 +93,49 @@ impl State {
             seeder_present: self.has_seeder(info_hash),
             warm: Vec::new(),
         })
+    }
+
+    /// Opens a run that switches hosts to a release. They are to be told at once.
+    pub(super) fn open_switch(
+        &mut self,
+        now: Time,
+        release: Tag,
+        hosts: Vec<String>,
+        chance: Chance,
+    ) -> Result<RunId, Failure> {
+        if hosts.is_empty() {
+            return Err(Failure::new(Blame::Operator, "a switch needs at least one host"));
+        }
+        let id = RunId(format!("{release}-{}", chance.word));
+        let plan = Plan {
+            id: id.clone(),
+            key: chance.key,
+            tag: release,
+            info_hash: None,
+            total: 0,
+            timeout: LONGEST_SWITCH,
+            uploaded_before: 0,
+            opened: now,
+        };
+        self.begin(Run::switch(plan, hosts, self.leases.clone()))?;
+        Ok(id)
+    }
+
+    /// What an agent that was told to switch says; none if nothing can be heard of it any more.
+    pub(super) fn switched(
+        &mut self,
+        now: Time,
+        id: &RunId,
+        host: &str,
+        outcome: Option<HostOutcome>,
+    ) {
+        let Some(run) = self.run_mut(id) else { return };
+        match outcome {
+            Some(outcome) => run.switched(now, host, outcome),
+            None => run.cut_off(host),
+        }
+        self.changed(Change::Important);
+        self.settle();
     }
 
     /// Expects agents to wait on these hosts for so long; gives their keys. `fresh` has one for
@@ -123,7 +164,8 @@ impl State {
     /// What a run distributes.
     pub(super) fn torrent_of(&self, id: &RunId) -> Result<Bytes, Failure> {
         let run = self.run(id).ok_or_else(|| no_run(id))?;
-        let torrent = self.torrents.of_hash(run.plan().info_hash).next();
+        let info_hash = run.plan().info_hash;
+        let torrent = info_hash.and_then(|info_hash| self.torrents.of_hash(info_hash).next());
         torrent.map(|torrent| torrent.file.clone()).ok_or_else(|| no_run(id))
     }
 
@@ -186,6 +228,13 @@ impl State {
         !self.agents.of(Part::Seeder, Some(info_hash)).is_empty()
     }
 
+    fn begin(&mut self, run: Run) -> Result<(), Failure> {
+        self.make_room_for_a_run()?;
+        self.runs.push(run);
+        self.changed(Change::Important);
+        Ok(())
+    }
+
     fn make_room_for_a_run(&mut self) -> Result<(), Failure> {
         if self.runs.len() < MOST_RUNS {
             return Ok(());
@@ -201,12 +250,12 @@ impl State {
 }
 
 /// Nothing was registered under the tag.
-fn not_registered(tag: &murder_protocol::Tag) -> Failure {
+fn not_registered(tag: &Tag) -> Failure {
     Failure::new(Blame::Operator, format!("the tracker knows no torrent of tag {tag}"))
         .hint(format!("run murder start_seeding tag={tag}"))
 }
 
-fn no_source(tag: &murder_protocol::Tag) -> Failure {
+fn no_source(tag: &Tag) -> Failure {
     Failure::new(Blame::Operator, format!("no seeder of tag {tag} is connected to the tracker"))
         .hint(format!("run murder start_seeding tag={tag}"))
 }
@@ -218,3 +267,6 @@ fn no_run(id: &RunId) -> Failure {
 
 /// Enough to look back at; each may have ten thousand hosts.
 const MOST_RUNS: usize = 16;
+
+/// An agent that is there answers well before; one that hangs no longer switches by then.
+pub(super) const LONGEST_SWITCH: Duration = Duration::from_secs(30);

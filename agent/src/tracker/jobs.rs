@@ -1,11 +1,11 @@
 //! Jobs for agents that wait: who is there to take one, and what became of each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use murder_protocol::Bytes;
-use murder_protocol::verbs::{HandedOut, PeerStart, Taken};
+use murder_protocol::verbs::{PeerStart, ReleaseOrder};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -31,9 +31,17 @@ struct Session {
 /// What one agent is to be given.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) job: Box<PeerStart>,
-    pub(super) torrent: Torrent,
+    pub(super) task: Task,
     pub(super) owner: Owner,
+}
+
+/// What it is to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// To hand its host a part of a run.
+    Peer { job: Box<PeerStart>, torrent: Torrent },
+    /// To do something with its host's releases.
+    Release(Box<ReleaseOrder>),
 }
 
 /// A torrent as it goes to many agents.
@@ -42,6 +50,13 @@ pub(super) struct Torrent {
     /// The message.
     pub(super) line: Arc<[u8]>,
     pub(super) digest: String,
+}
+
+impl Torrent {
+    pub(super) fn new(torrent: Bytes) -> Self {
+        let digest = digest(&torrent.0);
+        Self { line: encode(&ToWaiting::Torrent(torrent)).into(), digest }
+    }
 }
 
 /// Who is told what becomes of a job.
@@ -97,11 +112,10 @@ impl Waiting {
         }
     }
 
-    fn give(&self, host: &str, job: Job) {
-        if let Some(session) = self.lock().by_host.get(host) {
-            // A job that is not taken is dropped, of which its owner hears.
-            let _ = session.jobs.try_send(job);
-        }
+    /// Says whether there was somebody to give it to.
+    fn give(&self, host: &str, job: Job) -> bool {
+        let sessions = self.lock();
+        sessions.by_host.get(host).is_some_and(|session| session.jobs.try_send(job).is_ok())
     }
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {
@@ -112,12 +126,41 @@ impl Waiting {
 /// Jobs that were given, and what became of them so far.
 #[derive(Debug)]
 pub(super) struct Given {
+    untold: VecDeque<String>,
     open: BTreeMap<String, Stage>,
     words: mpsc::UnboundedReceiver<(String, Option<Word>)>,
     /// When those are given up that have not even received their job.
     receipt: Instant,
     /// When all others are.
     result: Instant,
+}
+
+/// How long to wait for agents.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// For the word that a job has come.
+    pub(super) receipt: Duration,
+    /// For the result.
+    pub(super) result: Duration,
+}
+
+impl Patience {
+    /// With agents that say at once that a job has come, as those do that are well. A host where
+    /// none does is better reached by SSH.
+    pub(super) fn for_result(result: Duration) -> Self {
+        Self { receipt: RECEIPT.min(result), result }
+    }
+}
+
+/// What became of a job.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The agent's last word.
+    Said(Word),
+    /// Nobody waits there, so nobody was told.
+    Untold,
+    /// The agent was given the job, and nothing more is heard of it.
+    Lost,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,25 +170,34 @@ enum Stage {
 }
 
 impl Given {
-    /// Gives each of these jobs to the agent that waits on its host.
-    pub(super) fn to(waiting: &Waiting, jobs: Vec<PeerStart>, torrent: Bytes) -> Self {
-        let digest = digest(&torrent.0);
-        let line = encode(&ToWaiting::Torrent(torrent)).into();
-        let torrent = Torrent { line, digest };
+    /// Gives each of these hosts' jobs to the agent that waits there; one job a host.
+    pub(super) fn to(
+        waiting: &Waiting,
+        jobs: impl IntoIterator<Item = (String, Task)>,
+        patience: Patience,
+    ) -> Self {
         let (tell, words) = mpsc::unbounded_channel();
-        let mut open = BTreeMap::new();
-        for job in jobs {
-            let host = job.reach.host.clone();
-            open.insert(host.clone(), Stage::Sent);
+        let (mut open, mut untold) = (BTreeMap::new(), VecDeque::new());
+        for (host, task) in jobs {
+            if open.contains_key(&host) {
+                continue;
+            }
             let owner = Owner { host: host.clone(), tell: tell.clone() };
-            waiting.give(&host, Job { job: Box::new(job), torrent: torrent.clone(), owner });
+            match waiting.give(&host, Job { task, owner }) {
+                true => _ = open.insert(host, Stage::Sent),
+                false => untold.push_back(host),
+            }
         }
         let now = Instant::now();
-        Self { open, words, receipt: now + RECEIPT, result: now + RESULT }
+        let (receipt, result) = (now + patience.receipt, now + patience.result);
+        Self { untold, open, words, receipt, result }
     }
 
     /// What became of the next one; none once each was told.
-    pub(super) async fn next(&mut self) -> Option<HandedOut> {
+    pub(super) async fn next(&mut self) -> Option<(String, End)> {
+        if let Some(host) = self.untold.pop_front() {
+            return Some((host, End::Untold));
+        }
         while !self.open.is_empty() {
             let sent = self.open.values().any(|stage| *stage == Stage::Sent);
             let until = if sent { self.receipt } else { self.result };
@@ -153,37 +205,33 @@ impl Given {
                 let late = if sent { Stage::Sent } else { Stage::Received };
                 let late = self.open.iter().find(|(_, stage)| **stage == late);
                 let host = late.map(|(host, _)| host.clone())?;
-                return self.end(host, Taken::Silent);
+                return self.end(host, End::Lost);
             };
-            let taken = match word {
+            let end = match word {
                 Some(Word::Received) => {
                     self.open.entry(host).and_modify(|stage| *stage = Stage::Received);
                     continue;
                 }
-                Some(Word::Accepted(reply)) => Taken::Accepted(reply),
-                Some(Word::Refused(failure)) => Taken::Refused(failure),
-                None => Taken::Silent,
+                Some(word) => End::Said(word),
+                None => End::Lost,
             };
-            if let Some(end) = self.end(host, taken) {
+            if let Some(end) = self.end(host, end) {
                 return Some(end);
             }
         }
         None
     }
 
-    fn end(&mut self, host: String, taken: Taken) -> Option<HandedOut> {
-        self.open.remove(&host).map(|_| HandedOut { host, taken })
+    fn end(&mut self, host: String, end: End) -> Option<(String, End)> {
+        self.open.remove(&host).map(|_| (host, end))
     }
 }
 
-/// An agent carries out one job after another, each within half a minute.
+/// An agent carries out one job after another, most of them within half a minute.
 const JOBS: usize = 16;
 
-/// An agent says at once that a job has come. One that does not is better reached by SSH.
+/// An agent says at once that a job has come.
 const RECEIPT: Duration = Duration::from_secs(2);
-
-/// A peer has half a minute to check its job.
-const RESULT: Duration = Duration::from_secs(40);
 
 #[cfg(test)]
 mod tests {
@@ -191,6 +239,8 @@ mod tests {
     use murder_protocol::{RunId, Secret};
 
     use super::*;
+
+    const RESULT: Duration = Duration::from_secs(40);
 
     fn job(host: &str) -> PeerStart {
         PeerStart {
@@ -220,21 +270,32 @@ mod tests {
         Word::Accepted(PeerReply { already_running: false, pid: 7 })
     }
 
+    fn give(waiting: &Waiting, hosts: &[&str]) -> Given {
+        let torrent = Torrent::new(Bytes(vec![1]));
+        let task = |host: &&str| Task::Peer { job: Box::new(job(host)), torrent: torrent.clone() };
+        let jobs: Vec<_> = hosts.iter().map(|host| ((*host).to_owned(), task(host))).collect();
+        Given::to(waiting, jobs, Patience::for_result(RESULT))
+    }
+
+    fn end(host: &str, end: End) -> Option<(String, End)> {
+        Some((host.to_owned(), end))
+    }
+
     #[tokio::test]
     async fn a_job_has_one_end_and_a_host_where_nobody_waits_has_it_at_once() {
         let waiting = Waiting::default();
         let (_, mut jobs) = waiting.enter("a".to_owned());
         assert_eq!(waiting.of(&["a".to_owned(), "b".to_owned()]), ["a"]);
-        let mut given = Given::to(&waiting, vec![job("a"), job("b")], Bytes(vec![1]));
-        assert_eq!(given.next().await.unwrap().taken, Taken::Silent);
+        let mut given = give(&waiting, &["a", "b", "a"]);
+        assert_eq!(given.next().await, end("b", End::Untold));
         let taken = jobs.recv().await.unwrap();
         for word in [Word::Received, accepted(), accepted()] {
             taken.owner.tell(word);
         }
         drop(taken);
-        let Taken::Accepted(reply) = given.next().await.unwrap().taken else { panic!("accepted") };
-        assert_eq!(reply.pid, 7);
+        assert_eq!(given.next().await, end("a", End::Said(accepted())));
         assert_eq!(given.next().await, None);
+        assert!(jobs.try_recv().is_err(), "a host has one job");
     }
 
     #[tokio::test(start_paused = true)]
@@ -242,16 +303,14 @@ mod tests {
         let waiting = Waiting::default();
         let (_, mut silent) = waiting.enter("a".to_owned());
         let (_, mut slow) = waiting.enter("b".to_owned());
-        let mut given = Given::to(&waiting, vec![job("a"), job("b")], Bytes::default());
+        let mut given = give(&waiting, &["a", "b"]);
         let _taken = silent.recv().await.unwrap();
         let slow = slow.recv().await.unwrap();
         slow.owner.tell(Word::Received);
         let begin = Instant::now();
-        let first = given.next().await.unwrap();
-        assert_eq!((first.host.as_str(), first.taken), ("a", Taken::Silent));
+        assert_eq!(given.next().await, end("a", End::Lost));
         assert!(begin.elapsed() <= RECEIPT);
-        let second = given.next().await.unwrap();
-        assert_eq!((second.host.as_str(), second.taken), ("b", Taken::Silent));
+        assert_eq!(given.next().await, end("b", End::Lost));
         assert!(begin.elapsed() >= RESULT);
     }
 
@@ -259,11 +318,11 @@ mod tests {
     async fn an_agent_that_goes_with_its_job_is_given_up_at_once() {
         let waiting = Waiting::default();
         let (number, mut jobs) = waiting.enter("a".to_owned());
-        let mut given = Given::to(&waiting, vec![job("a")], Bytes::default());
+        let mut given = give(&waiting, &["a"]);
         let taken = jobs.recv().await.unwrap();
         taken.owner.tell(Word::Received);
         drop(taken);
-        assert_eq!(given.next().await.unwrap().taken, Taken::Silent);
+        assert_eq!(given.next().await, end("a", End::Lost));
         waiting.leave("a", number);
         assert!(waiting.of(&["a".to_owned()]).is_empty());
     }

@@ -148,7 +148,7 @@ impl State {
         if !fits(&run.plan().key) {
             return Err(Refusal::WrongKey);
         }
-        if run.plan().info_hash != hello.info_hash {
+        if run.plan().info_hash != Some(hello.info_hash) {
             return Err(Refusal::OtherTorrent(id.clone()));
         }
         Ok(())
@@ -224,7 +224,7 @@ impl State {
     /// run of the same torrent and goes on. What it says counts for both.
     pub(super) fn adopt(&mut self, now: Time, id: &RunId, host: &str) {
         let Some(run) = self.run(id).filter(|run| run.word_of(host).is_none()) else { return };
-        let info_hash = run.plan().info_hash;
+        let Some(info_hash) = run.plan().info_hash else { return };
         let Some(conn) = self.agents.peer_of(info_hash, host) else { return };
         let Some(agent) = self.agents.get(conn) else { return };
         let Some(before) = agent.runs.first().cloned() else { return };
@@ -249,7 +249,7 @@ impl State {
             return Vec::new();
         };
         let others = self.runs.iter().filter(|run| {
-            run.plan().info_hash == hello.info_hash
+            run.plan().info_hash == Some(hello.info_hash)
                 && run.plan().id != named
                 && run.expects(&hello.host)
         });
@@ -271,7 +271,7 @@ impl State {
             }
         }
         let sent = self.sent(info_hash);
-        for run in self.runs.iter_mut().filter(|run| run.plan().info_hash == info_hash) {
+        for run in self.runs.iter_mut().filter(|run| run.plan().info_hash == Some(info_hash)) {
             run.seeders_sent(now, sent);
         }
         self.changed(Change::Small);

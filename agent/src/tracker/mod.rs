@@ -18,6 +18,7 @@ mod jobs;
 mod keep;
 mod keys;
 pub mod members;
+mod orders;
 mod roster;
 pub mod run;
 mod serial;

@@ -13,6 +13,7 @@ use murder_swarm::wire::InfoHash;
 use serde::{Deserialize, Serialize};
 
 use super::{serial, verdict};
+use crate::channel::VALID;
 
 /// What a run is opened with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,11 +22,11 @@ pub struct Plan {
     pub id: RunId,
     /// What its agents show.
     pub key: Secret,
-    /// What it distributes.
+    /// What it distributes, or the release that it switches to.
     pub tag: Tag,
-    /// The torrent.
-    #[serde(with = "serial::text")]
-    pub info_hash: InfoHash,
+    /// The torrent; a run that switches has none.
+    #[serde(with = "serial::maybe_text")]
+    pub info_hash: Option<InfoHash>,
     /// Bytes of the archive.
     pub total: u64,
     /// How long a host may take once it has the job.
@@ -149,6 +150,11 @@ enum Stage {
     Accepted,
     /// The agent was heard last at this time.
     Heard(#[serde(with = "serial::time")] Time),
+    /// The agent that waits there was told to switch, and has not answered.
+    Told {
+        /// It may still switch, but no answer can come any more.
+        lost: bool,
+    },
     /// The host said itself how it ended.
     Ended,
     /// Somebody else said it: the workstation, or a lease.
@@ -166,6 +172,23 @@ impl Run {
     pub fn new(plan: Plan, hosts: impl IntoIterator<Item = String>, leases: Leases) -> Self {
         let hosts: BTreeMap<_, _> =
             hosts.into_iter().map(|name| (name.clone(), Host::new(name, plan.total))).collect();
+        Self::of(plan, hosts, leases)
+    }
+
+    /// A run that switches hosts, all of which are being told to.
+    pub fn switch(plan: Plan, hosts: impl IntoIterator<Item = String>, leases: Leases) -> Self {
+        let told = |name: String| {
+            let mut host = Host::new(name, 0);
+            host.stage = Stage::Told { lost: false };
+            host.began = Some(plan.opened);
+            host.report.phase = Phase::Starting;
+            host
+        };
+        let hosts = hosts.into_iter().map(|name| (name.clone(), told(name))).collect();
+        Self::of(plan, hosts, leases)
+    }
+
+    fn of(plan: Plan, hosts: BTreeMap<String, Host>, leases: Leases) -> Self {
         Self {
             open: hosts.len(),
             deserted: Some(plan.opened),
@@ -251,6 +274,7 @@ impl Run {
             match host.stage {
                 Stage::Heard(_) => host.stage = Stage::Heard(now),
                 Stage::Accepted => host.began = Some(now),
+                Stage::Told { .. } => host.stage = Stage::Told { lost: true },
                 Stage::Waiting | Stage::Ended | Stage::GivenUp => {}
             }
         }
@@ -293,6 +317,19 @@ impl Run {
         self.give_up(now, name, outcome);
     }
 
+    /// A host that was told to switch says how it ended.
+    pub fn switched(&mut self, now: Time, name: &str, outcome: HostOutcome) {
+        self.end(now, name, Stage::Ended, outcome);
+    }
+
+    /// A host that was told to switch can't say any more how it ended. It is given up when it
+    /// can't switch any more either.
+    pub fn cut_off(&mut self, name: &str) {
+        if let Some(Host { stage: Stage::Told { lost }, .. }) = self.hosts.get_mut(name) {
+            *lost = true;
+        }
+    }
+
     /// An agent of a host is there.
     pub fn hello(&mut self, now: Time, name: &str, conn: AgentConn) -> Greeting {
         let Some(host) = self.hosts.get_mut(name) else { return Greeting::Unknown };
@@ -300,7 +337,7 @@ impl Run {
         match host.stage {
             Stage::Ended => return Greeting::HasOutcome,
             Stage::GivenUp => return Greeting::GivenUp,
-            Stage::Waiting | Stage::Accepted | Stage::Heard(_) => {}
+            Stage::Waiting | Stage::Accepted | Stage::Heard(_) | Stage::Told { .. } => {}
         }
         host.began.get_or_insert(now);
         host.stage = Stage::Heard(now);
@@ -359,7 +396,7 @@ impl Run {
 
     /// Whether the run has just ended, so that seeders may not have said yet what they sent.
     pub fn is_counting(&self, now: Time) -> bool {
-        self.ended.is_some_and(|ended| now - ended < COUNTING)
+        self.plan.info_hash.is_some() && self.ended.is_some_and(|ended| now - ended < COUNTING)
     }
 
     /// Gives up the hosts whose time is over, and says which and why.
@@ -412,11 +449,15 @@ impl Run {
     }
 
     fn give_up(&mut self, now: Time, name: &str, outcome: HostOutcome) {
+        self.end(now, name, Stage::GivenUp, outcome);
+    }
+
+    fn end(&mut self, now: Time, name: &str, stage: Stage, outcome: HostOutcome) {
         let Some(host) = self.hosts.get_mut(name) else { return };
         if host.stage.is_over() {
             return;
         }
-        host.stage = Stage::GivenUp;
+        host.stage = stage;
         host.report.phase = match outcome {
             HostOutcome::Failed(_) => Phase::Failed,
             HostOutcome::Ok | HostOutcome::Skipped(_) => Phase::Done,
@@ -445,6 +486,10 @@ impl Run {
             }
             Stage::Heard(_) if took >= self.plan.timeout + self.leases.grace => {
                 Some(verdict::too_slow(self.plan.timeout, &host.report))
+            }
+            Stage::Told { lost } => {
+                let late = took >= self.plan.timeout || (lost && took >= SWITCHES_LATE);
+                late.then(verdict::lost_at_switch)
             }
             Stage::Heard(_) | Stage::Ended | Stage::GivenUp => None,
         }
@@ -480,6 +525,10 @@ impl Host {
 
 /// A seeder counts four times a second, and says so as often.
 const COUNTING: Duration = Duration::from_millis(600);
+
+/// An agent that was told to switch may do so for as long as the word holds, and for a while if
+/// another one is busy with the host's releases. Before that nobody may call it lost.
+const SWITCHES_LATE: Duration = Duration::from_secs(VALID.as_secs() + 10);
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,30 @@ pub(super) mod text {
     }
 }
 
+/// The same for what may be missing.
+pub(super) mod maybe_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer, de::Error};
+
+    pub(in crate::tracker) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(ToString::to_string).serialize(to)
+    }
+
+    pub(in crate::tracker) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
 /// A time as microseconds. The tracker counts from 1970, so it holds over a restart.
 pub(super) mod time {
     use murder_swarm::Time;

@@ -218,7 +218,7 @@ impl State {
         let agents = &self.agents;
         let used = |hash| {
             agents.has_any_of(hash)
-                || runs.iter().any(|run| !run.is_over() && run.plan().info_hash == hash)
+                || runs.iter().any(|run| !run.is_over() && run.plan().info_hash == Some(hash))
         };
         for info_hash in self.torrents.forget(|torrent| used(torrent.info_hash)) {
             self.store.unregister(&info_hash);
@@ -286,7 +286,9 @@ impl State {
         }
         for info_hash in ended {
             self.changed(Change::Important);
-            if self.is_done(info_hash) {
+            if let Some(info_hash) = info_hash
+                && self.is_done(info_hash)
+            {
                 self.say_done(info_hash);
             }
         }
@@ -294,7 +296,7 @@ impl State {
 
     /// Whether no run of a torrent goes on.
     pub(super) fn is_done(&self, info_hash: InfoHash) -> bool {
-        self.runs.iter().all(|run| run.plan().info_hash != info_hash || run.is_over())
+        self.runs.iter().all(|run| run.plan().info_hash != Some(info_hash) || run.is_over())
     }
 
     fn say_done(&mut self, info_hash: InfoHash) {

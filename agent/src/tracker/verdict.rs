@@ -37,6 +37,18 @@ pub(super) fn too_slow(timeout: Duration, report: &HostReport) -> Failure {
         .hint("run the same command again to resume, with a longer --timeout")
 }
 
+/// Nobody waits on the host who could be told to switch.
+pub(super) fn untold() -> Failure {
+    Failure::new(Blame::Host, "no agent waits on it, so it missed the word to switch")
+        .hint("see whether the host is up, and run the same command again")
+}
+
+/// The host may have switched, and can't say so.
+pub(super) fn lost_at_switch() -> Failure {
+    Failure::new(Blame::Network, "lost after it was told to switch")
+        .hint("murder releases tells whether it did")
+}
+
 /// "downloading (63 %)".
 fn doing(report: &HostReport) -> String {
     let what = match report.phase {

@@ -10,13 +10,13 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::jobs::{Job, Owner};
+use super::jobs::{Job, Owner, Task};
 use super::keys;
 use super::shared::Shared;
 use crate::blamed::chain;
 use crate::channel::{
-    Answer, FromWaiting, LineError, LineReader, Order, SealError, Seals, Side, ToWaiting, Wait,
-    Word, encode,
+    Answer, LineError, LineReader, Order, SealError, Sealed, Seals, Side, ToWaiting, Wait, Word,
+    encode,
 };
 
 /// Why an agent that waits was not let in, or left.
@@ -92,13 +92,10 @@ impl<'a> Talk<'a> {
         let mut talk = Self { lines, write, seals, open: BTreeMap::new(), heard: now, spoke: now };
         talk.send(&encode(&ToWaiting::Chance(chance))).await?;
         let first = timeout(SILENCE, talk.lines.next()).await.map_err(|_| WaitingError::Silent)?;
-        match first? {
-            Some(FromWaiting::Sealed(sealed)) => match talk.seals.open(&sealed)? {
-                Answer { order: 0, word: Word::Received } => Ok(talk),
-                Answer { .. } => Err(WaitingError::Words),
-            },
-            Some(FromWaiting::Alive) => Err(WaitingError::Words),
-            None => Err(WaitingError::Closed),
+        let sealed: Sealed = first?.ok_or(WaitingError::Closed)?;
+        match talk.seals.open(&sealed)? {
+            Answer { order: 0, word: Word::Received } => Ok(talk),
+            Answer { .. } => Err(WaitingError::Words),
         }
     }
 
@@ -114,14 +111,9 @@ impl<'a> Talk<'a> {
                 },
                 message = self.lines.next() => {
                     self.heard = Instant::now();
-                    match message? {
-                        Some(FromWaiting::Sealed(sealed)) => {
-                            let answer = self.seals.open(&sealed)?;
-                            self.hear(answer);
-                        }
-                        Some(FromWaiting::Alive) => {}
-                        None => return Err(WaitingError::Closed),
-                    }
+                    let sealed: Sealed = message?.ok_or(WaitingError::Closed)?;
+                    let answer = self.seals.open(&sealed)?;
+                    self.hear(answer);
                 }
                 () = sleep_until(self.spoke + ALIVE_EVERY) => {
                     self.send(&encode(&ToWaiting::Alive)).await?;
@@ -132,9 +124,15 @@ impl<'a> Talk<'a> {
     }
 
     async fn give(&mut self, job: Job) -> Result<(), WaitingError> {
-        let Job { job, torrent, owner } = job;
-        self.send(&torrent.line).await?;
-        let number = self.order(&Order::Peer { job, torrent: torrent.digest }).await?;
+        let Job { task, owner } = job;
+        let order = match task {
+            Task::Peer { job, torrent } => {
+                self.send(&torrent.line).await?;
+                Order::Peer { job, torrent: torrent.digest }
+            }
+            Task::Release(order) => Order::Release { order, heard: self.seals.heard() },
+        };
+        let number = self.order(&order).await?;
         self.open.insert(number, owner);
         Ok(())
     }

@@ -16,6 +16,7 @@ mod doctor;
 mod exec;
 mod hello;
 mod logs;
+mod orders;
 mod peer_start;
 mod release;
 mod runs;
@@ -54,8 +55,10 @@ pub fn run(name: &str) -> ExitCode {
         v::WarmForget::NAME => answer(warm::forget),
         v::WarmStart::NAME => answer(warm::start),
         v::WarmStop::NAME => answer(warm::stop),
-        v::HandOut::NAME => answer(warm::hand_out),
+        v::HandOut::NAME => answer(orders::hand_out),
         v::Release::NAME => answer(release::run),
+        v::ReleaseOut::NAME => answer(orders::release_out),
+        v::SwitchOut::NAME => answer(orders::switch_out),
         v::DeployLock::NAME => answer(deploy_lock::lock),
         v::DeployUnlock::NAME => answer(deploy_lock::unlock),
         v::Exec::NAME => answer(exec::run),

@@ -29,7 +29,7 @@ async fn an_agent_that_waits_gets_its_job_with_the_torrent_and_its_answer_is_pas
     assert_eq!(warm, [host(1), host(2)]);
 
     let given = hand_out(&tracker, &run, &[1, 2, 3]);
-    let Ordered { number, order: what, torrent: came } = order(&mut first).await;
+    let Ordered { number, order: what, torrent: came, .. } = order(&mut first).await;
     let Order::Peer { job, .. } = what else { panic!("{what:?}") };
     assert_eq!((job.reach.host.as_str(), job.run), (host(1).as_str(), run.run.clone()));
     assert_eq!(came, torrent(1).0);

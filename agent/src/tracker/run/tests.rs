@@ -14,7 +14,7 @@ fn run_of(hosts: &[&str]) -> Run {
         id: RunId("r1".to_owned()),
         key: Secret("k".to_owned()),
         tag: "v1".parse().unwrap(),
-        info_hash: InfoHash([1; 20]),
+        info_hash: Some(InfoHash([1; 20])),
         total: 1000,
         timeout: Duration::from_secs(600),
         uploaded_before: 50,
