@@ -5,7 +5,7 @@
 //! of peers, and says when the swarm is done. `message` has the words, `line` how they travel,
 //! `dial` and `upgrade` how a connection begins, `client` the agent's end; `foreign` is for a
 //! tracker of another make. An agent that waits for a job has other words, in `order`, which `seal`
-//! makes trustworthy, and an end of its own, `waiting`. Our tracker's ends are in
+//! makes trustworthy and `sent` dates, and an end of its own, `waiting`. Our tracker's ends are in
 //! `tracker::agents` and `tracker::waiting`.
 
 mod client;

@@ -281,3 +281,34 @@ fn host_failure(what: &str, error: &std::io::Error) -> Failure {
 
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(200);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use murder_protocol::verbs::{ReleaseSwitch, SwitchKind};
+
+    use super::*;
+
+    #[test]
+    fn a_word_to_switch_that_comes_too_late_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let log = Log::open(&home, Role::Warm, None).unwrap();
+        let deploy_to = folder.path().join("app").to_str().unwrap().to_owned();
+        let order = ReleaseOrder::Switch(ReleaseSwitch {
+            deploy_to,
+            release: "r1".parse().unwrap(),
+            by: "ada@laptop".to_owned(),
+            why: SwitchKind::Deploy,
+        });
+        let now = Instant::now();
+        for late in [None, now.checked_sub(Duration::from_millis(1))] {
+            let Word::Refused(failure) = releases(&log, &order, late) else { panic!("refused") };
+            assert_eq!(failure.message, "the word to switch came too late, so it did not switch");
+        }
+        // In time it is tried, and there is no such release.
+        let until = Some(now + Duration::from_secs(60));
+        let Word::Refused(failure) = releases(&log, &order, until) else { panic!("refused") };
+        assert!(!failure.message.contains("too late"), "{failure}");
+        assert!(!folder.path().join("app/current").exists());
+    }
+}

@@ -6,5 +6,6 @@ mod host;
 #[path = "../support/installed.rs"]
 mod installed;
 mod refusals;
+mod releases;
 mod runs;
 mod warm;

@@ -81,7 +81,7 @@ fn ends(host: &Host, why: &str) {
     ended.unwrap_or_else(|| panic!("{}", std::fs::read_to_string(&log).unwrap()));
 }
 
-fn start(fleet: &Fleet, host: &Host, seconds: u64) -> Result<WarmReply, Failure> {
+pub(crate) fn start(fleet: &Fleet, host: &Host, seconds: u64) -> Result<WarmReply, Failure> {
     let expect = WarmExpect { hosts: vec![host.name.clone()], seconds: 600 };
     let expected = fleet.tracker.call(&expect).unwrap();
     host.call(&request(fleet, host, seconds, &expected.keys[0]))

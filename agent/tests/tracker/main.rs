@@ -5,6 +5,7 @@ mod foreign;
 mod harness;
 #[path = "../support/installed.rs"]
 mod installed;
+mod orders;
 mod restart;
 mod runs;
 mod verbs;

@@ -161,7 +161,7 @@ fn pretend(listener: &TcpListener, forged: Forged) {
     }
 }
 
-fn expect(tracker: &Fixture, numbers: &[u16]) -> Vec<Secret> {
+pub(crate) fn expect(tracker: &Fixture, numbers: &[u16]) -> Vec<Secret> {
     let hosts = numbers.iter().map(|number| host(*number)).collect();
     let request = AdminRequest::Expect(WarmExpect { hosts, seconds: 600 });
     let expected: WarmExpected = ask(&tracker.home, &request).unwrap();
@@ -169,12 +169,16 @@ fn expect(tracker: &Fixture, numbers: &[u16]) -> Vec<Secret> {
     expected.keys
 }
 
-async fn meet(tracker: &Fixture, number: u16, key: &Secret) -> Result<Waiting, WaitError> {
+pub(crate) async fn meet(
+    tracker: &Fixture,
+    number: u16,
+    key: &Secret,
+) -> Result<Waiting, WaitError> {
     let waiter = Waiter { host: host(number), key: key.clone(), announce_ip: None };
     waiter.meet(tracker.address).await
 }
 
-async fn order(agent: &mut Waiting) -> Ordered {
+pub(crate) async fn order(agent: &mut Waiting) -> Ordered {
     loop {
         match agent.next().await.unwrap() {
             Some(ordered) => return ordered,

@@ -236,3 +236,43 @@ fn a_workstation_that_says_nothing_for_long_hands_out_nothing() {
     assert_eq!(run.expire(at(599), "t").len(), 0);
     assert_eq!(run.expire(at(600), "t").len(), 1);
 }
+
+fn switch_of(hosts: &[&str]) -> Run {
+    let plan = Plan { info_hash: None, timeout: Duration::from_secs(30), ..run_of(&[]).plan };
+    Run::switch(plan, hosts.iter().map(|host| (*host).to_owned()), Leases::default())
+}
+
+#[test]
+fn a_switch_is_over_once_each_host_has_answered_whoever_watches() {
+    let mut run = switch_of(&["a", "b"]);
+    run.switched(at(1), "a", HostOutcome::Ok);
+    run.cut_off("a");
+    assert!(!run.is_over());
+    run.switched(at(2), "b", HostOutcome::Failed(verdict::untold()));
+    assert!(run.is_over() && !run.is_counting(at(2)), "no seeder has anything to say");
+    assert_eq!(message(&run, "a"), "Some(Ok)");
+    assert_eq!(message(&run, "b"), "no agent waits on it, so it missed the word to switch");
+    assert_eq!(run.hosts["a"].report.elapsed_ms, 1000);
+}
+
+#[test]
+fn a_host_that_was_told_to_switch_is_given_up_only_when_it_can_not_do_so_any_more() {
+    let mut run = switch_of(&["cut off", "silent"]);
+    run.cut_off("cut off");
+    assert_eq!(run.expire(at(VALID.as_secs() + 9), "t").len(), 0);
+    assert_eq!(run.expire(at(VALID.as_secs() + 10), "t").len(), 1);
+    assert_eq!(message(&run, "cut off"), "lost after it was told to switch");
+    assert_eq!(run.expire(at(29), "t").len(), 0);
+    assert_eq!(run.expire(at(30), "t").len(), 1);
+    assert_eq!(message(&run, "silent"), "lost after it was told to switch");
+}
+
+#[test]
+fn after_a_restart_no_answer_to_the_word_to_switch_can_come_any_more() {
+    let mut run = switch_of(&["a"]);
+    let kept = serde_json::to_string(&run).unwrap();
+    run = serde_json::from_str(&kept).unwrap();
+    run.resume(at(5));
+    assert_eq!(run.expire(at(19), "t").len(), 0);
+    assert_eq!(run.expire(at(20), "t").len(), 1);
+}
