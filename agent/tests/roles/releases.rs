@@ -10,8 +10,10 @@ use murder_protocol::verbs::{
 };
 use murder_protocol::{FleetEvent, Frame, HostOutcome, Tag};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::fleet::Fleet;
-use crate::host::Host;
+use crate::host::{Host, wait_for};
 use crate::warm::start;
 
 #[test]
@@ -49,6 +51,28 @@ fn a_host_whose_release_is_not_complete_does_not_switch_and_says_so() {
     std::fs::create_dir_all(deploy_to(&host).join("releases/r1")).unwrap();
     let outcomes = switch(&fleet, std::slice::from_ref(&host), "r1");
     assert!(matches!(&outcomes[..], [HostOutcome::Failed(_)]), "{outcomes:?}");
+    assert!(!deploy_to(&host).join("current").exists());
+}
+
+#[test]
+fn a_host_that_hangs_when_the_word_comes_does_not_switch_when_it_wakes_up() {
+    let fleet = Fleet::new(1000);
+    let host = Host::new("one");
+    let agent = Pid::from_raw(start(&fleet, &host, 600).unwrap().pid.cast_signed()).unwrap();
+    std::fs::create_dir_all(deploy_to(&host).join("releases/r1")).unwrap();
+    let hosts = std::slice::from_ref(&host);
+    give_out(&fleet, hosts, |host| ReleaseOrder::Stage(stage(host, "r1")));
+
+    kill_process(agent, Signal::STOP).unwrap();
+    let outcomes = switch(&fleet, hosts, "r1");
+    let [HostOutcome::Failed(failure)] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(failure.message, "lost after it was told to switch");
+    assert_eq!(failure.hint.as_deref(), Some("murder releases tells whether it did"));
+    kill_process(agent, Signal::CONT).unwrap();
+
+    // By then whatever had come before is read.
+    let back = || log(&host).matches("waits for the tracker").count() == 2;
+    wait_for(|| back().then_some(())).unwrap_or_else(|| panic!("{}", log(&host)));
     assert!(!deploy_to(&host).join("current").exists());
 }
 
