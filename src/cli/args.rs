@@ -29,6 +29,17 @@ pub enum Typed {
     Version,
     /// `-T`.
     Tasks(Options),
+    /// A word that may be a recipe, explained.
+    RecipeHelp(Options, String),
+    /// A word that may be a recipe.
+    Recipe {
+        /// The options.
+        options: Options,
+        /// The word.
+        name: String,
+        /// The keys after it, as they were typed.
+        typed: Vec<(String, String)>,
+    },
     /// A task.
     Task {
         /// The options.
@@ -57,6 +68,10 @@ pub struct Options {
     pub max_fail: Option<Percent>,
     /// `--dry-run`.
     pub dry_run: bool,
+    /// `--check`.
+    pub check: bool,
+    /// `--recipe`.
+    pub recipe: Option<PathBuf>,
     /// `--accept-new-hosts`.
     pub accept_new_hosts: bool,
     /// `--json`.
@@ -103,15 +118,57 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Typed, CliError
             (false, false) => Err(CliError::NoTask),
         };
     };
-    let task =
-        TaskSpec::find(name).ok_or_else(|| CliError::UnknownTask { typed: name.to_owned() })?;
+    let Some(task) = TaskSpec::find(name) else {
+        let name = name.to_owned();
+        return match (name.contains('='), help, matches.get_flag("tasks")) {
+            (true, ..) => Err(CliError::UnknownTask { typed: name, recipe: None }),
+            (false, true, _) => Ok(Typed::RecipeHelp(options, name)),
+            (false, false, true) => Ok(Typed::Tasks(options)),
+            (false, false, false) => {
+                let typed = typed_keys(&name, words)?;
+                Ok(Typed::Recipe { options, name, typed })
+            }
+        };
+    };
     if help {
         return Ok(Typed::TaskHelp(task));
     }
     if matches.get_flag("tasks") {
         return Ok(Typed::Tasks(options));
     }
+    if options.check {
+        return Err(CliError::NoCheck { task: task.name.as_str() });
+    }
     Ok(Typed::Task { options, task, values: values(task, words)? })
+}
+
+/// The keys of a recipe, of which nothing is known yet.
+fn typed_keys<'a>(
+    task: &str,
+    words: impl Iterator<Item = &'a str>,
+) -> Result<Vec<(String, String)>, CliError> {
+    let mut typed: Vec<(String, String)> = Vec::new();
+    for word in words {
+        let Some((key, text)) = word.split_once('=') else {
+            let (word, task) = (word.to_owned(), task.to_owned());
+            return Err(CliError::NotAnAssignment { word, task });
+        };
+        if let Some((_, first)) = typed.iter().find(|(known, _)| known == key) {
+            let (key, first, second) = (key.to_owned(), first.clone(), text.to_owned());
+            return Err(CliError::Twice { key, first, second });
+        }
+        typed.push((key.to_owned(), text.to_owned()));
+    }
+    Ok(typed)
+}
+
+/// The keys of a built-in task that a recipe calls. A key whose value is empty is not given.
+pub fn assign(task: &'static TaskSpec, keys: &[(String, String)]) -> Result<Values, CliError> {
+    let mut values = Values::new();
+    for (key, text) in keys.iter().filter(|(_, text)| !text.is_empty()) {
+        insert(&mut values, task, key, text)?;
+    }
+    Ok(values)
 }
 
 /// Whether `--json` is among the arguments, for errors that come before they are read.
@@ -165,7 +222,7 @@ fn host_options() -> [Arg; 4] {
     ]
 }
 
-fn run_options() -> [Arg; 5] {
+fn run_options() -> [Arg; 7] {
     [
         Arg::new("forks")
             .short('f')
@@ -185,7 +242,16 @@ fn run_options() -> [Arg; 5] {
             .help("Exit with 4 and not 3 if no more hosts than this failed"),
         flag("dry_run", Some('n'), "dry-run")
             .help("Say what would be done where, and connect to no host"),
-        flag("tasks", Some('T'), "tasks").help("List the tasks"),
+        flag("check", None, "check")
+            .conflicts_with("dry_run")
+            .help("With a recipe: connect and look, change nothing, and say what would be done"),
+        Arg::new("recipe")
+            .long("recipe")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .value_hint(clap::ValueHint::FilePath)
+            .help("One more recipe, beside those in recipes/ and murder's own"),
+        flag("tasks", Some('T'), "tasks").help("List the tasks, those of recipes too"),
     ]
 }
 
@@ -237,6 +303,8 @@ fn options(matches: &ArgMatches) -> Options {
         timeout: matches.get_one("timeout").copied(),
         max_fail: matches.get_one("max_fail").copied(),
         dry_run: matches.get_flag("dry_run"),
+        check: matches.get_flag("check"),
+        recipe: matches.get_one("recipe").cloned(),
         accept_new_hosts: matches.get_flag("accept_new_hosts"),
         json: matches.get_flag("json"),
         color: matches.get_one("color").copied().unwrap_or(Color::Auto),
@@ -263,7 +331,7 @@ fn values<'a>(
         let Some((key, text)) = word.split_once('=') else {
             return Err(CliError::NotAnAssignment {
                 word: word.to_owned(),
-                task: task.name.as_str(),
+                task: task.name.to_string(),
             });
         };
         insert(&mut values, task, key, text)?;

@@ -9,10 +9,18 @@ use crate::suggest::nearest;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CliError {
     /// No task of that name.
-    #[error("unknown task {typed:?}{}", meant(nearest_task(typed)))]
+    #[error("unknown task {typed:?}{}", meant(nearest_task(typed).or(recipe.as_deref())))]
     UnknownTask {
         /// What was typed.
         typed: String,
+        /// The nearest recipe.
+        recipe: Option<String>,
+    },
+    /// `--check` with a task that has none.
+    #[error("the task {task} has no --check")]
+    NoCheck {
+        /// The task.
+        task: &'static str,
     },
     /// Options, and no task.
     #[error("no task is given")]
@@ -23,7 +31,7 @@ pub enum CliError {
         /// The word.
         word: String,
         /// The task.
-        task: &'static str,
+        task: String,
     },
     /// A key that no task has, or that only other tasks have.
     #[error("the task {task} takes no key {key:?}{}", elsewhere(task, key))]
@@ -32,6 +40,16 @@ pub enum CliError {
         task: &'static str,
         /// What was typed before the equals sign.
         key: String,
+    },
+    /// A key that a recipe does not have.
+    #[error("the recipe {recipe} takes no key {key:?}{}", meant(nearest.as_deref()))]
+    UnknownRecipeKey {
+        /// The recipe.
+        recipe: String,
+        /// What was typed before the equals sign.
+        key: String,
+        /// The nearest key.
+        nearest: Option<String>,
     },
     /// A key that must be there.
     #[error("the task {task} needs {key}={placeholder}")]
@@ -83,16 +101,21 @@ impl CliError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::UnknownTask { typed } if typed.contains('=') => {
+            Self::NoCheck { .. } => {
+                "recipes have one, such as murder --check deploy; --dry-run connects nowhere".into()
+            }
+            Self::UnknownTask { typed, .. } if typed.contains('=') => {
                 "the task comes first: murder TASK KEY=VALUE; murder -T lists the tasks".into()
             }
             Self::UnknownTask { .. } | Self::NoTask => "murder -T lists the tasks".into(),
             Self::NotAnAssignment { word, task } if TaskSpec::find(word).is_some() => {
                 format!("one task at a time: murder {task}, then murder {word}")
             }
-            Self::NotAnAssignment { task, .. }
-            | Self::UnknownKey { task, .. }
-            | Self::MissingKey { task, variable: None, .. } => {
+            Self::UnknownRecipeKey { recipe, .. } => {
+                format!("murder {recipe} --help lists its keys")
+            }
+            Self::NotAnAssignment { task, .. } => format!("murder {task} --help explains its keys"),
+            Self::UnknownKey { task, .. } | Self::MissingKey { task, variable: None, .. } => {
                 format!("murder {task} --help explains its keys")
             }
             Self::MissingKey { task, variable: Some(variable), .. } => format!(

@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 
 use clap::Arg;
 
+use super::CliError;
 use super::args;
 use super::keys::{self, Default, Key};
 use super::tasks::{TASKS, TaskSpec};
 use crate::exit::Exit;
+use crate::recipe::{Listed, MASK, Script};
 use crate::settings::TaskName;
+use crate::suggest::nearest;
 
 /// What `murder` alone prints: fits 80 columns and 24 lines.
 pub fn short_help() -> String {
@@ -57,13 +60,63 @@ pub fn task_help(task: &TaskSpec) -> String {
     text
 }
 
+/// `murder RECIPE --help`.
+pub fn recipe_help(script: &Script) -> String {
+    let mut text = format!("murder {}: {}\n\n", script.name, script.description);
+    let _ = writeln!(text, "usage: murder [OPTIONS] {} [KEY=VALUE]...", script.name);
+    text.push_str("\nKeys, with their defaults; the inventory may set each of them:\n");
+    for (name, setting) in script.vars() {
+        let default = match script.no_log.contains_key(name) {
+            true => MASK.to_owned(),
+            false => setting.value.to_string(),
+        };
+        entry(&mut text, 28, &format!("{name}="), &default);
+    }
+    for (name, meaning) in RECIPE_KEYS {
+        if !script.vars().contains_key(name) {
+            entry(&mut text, 28, &format!("{name}="), meaning);
+        }
+    }
+    let _ = write!(text, "\nmurder --dry-run {} shows every step.\n", script.name);
+    text
+}
+
+/// Refuses a key that the recipe does not take.
+pub fn check_key(script: &Script, key: &str) -> Result<(), CliError> {
+    let own = script.vars().keys().map(String::as_str);
+    let known = own.chain(RECIPE_KEYS.iter().map(|(name, _)| *name));
+    let variables = keys::VARIABLES.iter().map(|key| key.name);
+    let known: Vec<&str> = known.chain(variables).chain([keys::TEMP_PATH.name]).collect();
+    if known.contains(&key) {
+        return Ok(());
+    }
+    let nearest = nearest(key, known).map(str::to_owned);
+    Err(CliError::UnknownRecipeKey { recipe: script.name.clone(), key: key.to_owned(), nearest })
+}
+
+/// What every recipe takes.
+const RECIPE_KEYS: [(&str, &str); 3] = [
+    ("application", "the application's name"),
+    ("release", "the release's name (default: the time in UTC)"),
+    ("flags", "words with commas, which a step's `when` may look for"),
+];
+
 /// `murder --tasks`: one line a task.
-pub fn task_list() -> String {
-    rows() + "\nmurder TASK --help explains a task and its keys.\n"
+pub fn task_list(recipes: &[Listed]) -> String {
+    let mut text = rows();
+    text.push_str("\nRecipes:\n");
+    for recipe in recipes {
+        let description = match &recipe.description {
+            Ok(description) => description.clone(),
+            Err(error) => format!("can't be used: {error}"),
+        };
+        entry(&mut text, 18, &recipe.name, &description);
+    }
+    text + "\nmurder TASK --help explains a task and its keys.\n"
 }
 
 /// `murder --tasks --json`: one object a task.
-pub fn task_list_json() -> String {
+pub fn task_list_json(recipes: &[Listed]) -> String {
     let mut text = String::new();
     for task in TASKS {
         let keys: Vec<_> = task.all_keys().map(|key| key.name).collect();
@@ -73,6 +126,17 @@ pub fn task_list_json() -> String {
             "on": task.on.to_string(),
             "summary": task.summary,
             "keys": keys,
+        });
+        let _ = writeln!(text, "{line}");
+    }
+    for recipe in recipes {
+        let (summary, error) = match &recipe.description {
+            Ok(description) => (Some(description), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let task = &recipe.name;
+        let line = serde_json::json!({
+            "event": "recipe", "task": task, "summary": summary, "error": error,
         });
         let _ = writeln!(text, "{line}");
     }
@@ -224,7 +288,7 @@ mod tests {
 
     #[test]
     fn no_line_of_any_help_is_wider_than_79_columns() {
-        let texts = TASKS.iter().map(task_help).chain([long_help(), task_list()]);
+        let texts = TASKS.iter().map(task_help).chain([long_help(), task_list(&[])]);
         for text in texts {
             for line in text.lines() {
                 assert!(line.chars().count() < 80, "{line}");

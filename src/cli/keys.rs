@@ -200,6 +200,64 @@ pub const DEMO_SIZE: Key = Key {
     example: "1G",
 };
 
+/// Where an application is.
+pub const DEPLOY_TO: Key = Key {
+    name: "deploy_to",
+    kind: Kind::Path,
+    default: Default::Nothing("the host's deploy_to, else /srv/APPLICATION by its application"),
+    help: "Where the application is on the peers: releases/, current, shared/, revisions.log.",
+    example: "/srv/app",
+};
+
+/// Which release.
+pub const RELEASE: Key = Key {
+    name: "release",
+    kind: Kind::Tag,
+    default: Default::Nothing("must be given"),
+    help: "The name of the release, such as the time at which it was made.",
+    example: "20261125103000",
+};
+
+/// Which release to go back to.
+pub const RELEASE_BEFORE: Key =
+    Key { default: Default::Nothing("the one that was current before"), ..RELEASE };
+
+/// What a release was made from.
+pub const REVISION: Key = Key {
+    name: "revision",
+    kind: Kind::Text,
+    default: Default::Nothing("the release's name"),
+    help: "What the release was made from, for its file REVISION.",
+    example: "1f0c3a9",
+};
+
+/// Files that outlive releases.
+pub const LINKED_FILES: Key = Key {
+    name: "linked_files",
+    kind: Kind::List,
+    default: Default::Nothing("none"),
+    help: "Files in shared/ that the release links to. Each has to be there.",
+    example: "config/database.yml,.env",
+};
+
+/// Folders that outlive releases.
+pub const LINKED_DIRS: Key = Key {
+    name: "linked_dirs",
+    kind: Kind::List,
+    default: Default::Nothing("none"),
+    help: "Folders in shared/ that the release links to. Those that are missing are made.",
+    example: "log,tmp/pids",
+};
+
+/// How many releases stay.
+pub const KEEP_RELEASES: Key = Key {
+    name: "keep_releases",
+    kind: Kind::Count,
+    default: Default::Value("5"),
+    help: "How many complete releases stay. The current one and the one before it always do.",
+    example: "3",
+};
+
 /// Whose completions.
 pub const SHELL: Key = Key {
     name: "shell",

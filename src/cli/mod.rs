@@ -9,9 +9,11 @@ pub mod keys;
 mod tasks;
 mod value;
 
-pub use args::{Options, Typed, Values, parse, wants_json};
+pub use args::{Options, Typed, Values, assign, parse, wants_json};
 pub use complete::completions;
 pub use error::CliError;
-pub use help::{long_help, short_help, task_help, task_list, task_list_json};
+pub use help::{
+    check_key, long_help, recipe_help, short_help, task_help, task_list, task_list_json,
+};
 pub use tasks::{On, TASKS, TaskSpec};
 pub use value::{Kind, Value, ValueError, duration};

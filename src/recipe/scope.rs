@@ -30,6 +30,21 @@ pub enum Definition {
     Map(Vec<(String, Self)>),
 }
 
+/// As it was written, in one line.
+impl fmt::Display for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Template(template) => f.write_str(template.source()),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(Self::to_string).collect();
+                f.write_str(&items.join(","))
+            }
+            Self::Map(_) => f.write_str("a mapping"),
+        }
+    }
+}
+
 /// A variable of a recipe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {

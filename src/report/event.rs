@@ -2,6 +2,7 @@
 
 use std::sync::mpsc;
 
+use murder_protocol::verbs::OutputStream;
 use murder_protocol::{FleetEvent, Phase, RunId, Tag};
 
 use crate::fleet::HostResult;
@@ -49,6 +50,15 @@ pub enum Event {
         bytes: u64,
         /// Bytes in all.
         total: u64,
+    },
+    /// What commands of a recipe printed: the same lines on each of these hosts.
+    Output {
+        /// Which hosts.
+        hosts: Vec<String>,
+        /// Where they printed.
+        stream: OutputStream,
+        /// Lines without their line feeds.
+        lines: Vec<String>,
     },
     /// What the tracker says of the run's hosts.
     Fleet(FleetEvent),

@@ -28,9 +28,14 @@ impl FailedHosts {
         Self { folder: state.join("murder") }
     }
 
+    /// The folder.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.clone()
+    }
+
     /// Where the failed hosts of a task are.
     pub fn path(&self, task: TaskName) -> PathBuf {
-        self.folder.join(format!("failed-{task}.txt"))
+        self.folder.join(format!("failed-{}.txt", task.as_str().replace(':', "-")))
     }
 
     /// Writes them, one name a line.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use murder_protocol::verbs::OutputStream;
 use serde::Serialize;
 
 use super::event::{Event, GoesOn};
@@ -33,6 +34,13 @@ impl Json {
             Event::Warning(text) => vec![line(&Message { event: "warning", message: text })],
             Event::Step { host, text } if self.verbosity == Verbosity::Verbose => {
                 vec![line(&Step { event: "step", host, message: text })]
+            }
+            Event::Output { hosts, stream, lines } => {
+                let stream = match stream {
+                    OutputStream::Out => "stdout",
+                    OutputStream::Err => "stderr",
+                };
+                vec![line(&Printed { event: "output", hosts, stream, lines })]
             }
             Event::Data(data) => data.json.iter().cloned().map(Line::Data).collect(),
             Event::Interrupted(goes_on) => vec![line(&self.interrupted(goes_on))],
@@ -209,6 +217,14 @@ struct Step<'a> {
     event: &'static str,
     host: &'a str,
     message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
+    event: &'static str,
+    hosts: &'a [String],
+    stream: &'static str,
+    lines: &'a [String],
 }
 
 #[derive(Serialize)]

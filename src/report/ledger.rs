@@ -57,6 +57,7 @@ impl Ledger {
             Event::HostEnded(result) => self.ended(result, now),
             Event::TaskEnded => self.task_ended(now),
             Event::Step { .. }
+            | Event::Output { .. }
             | Event::Note(_)
             | Event::Warning(_)
             | Event::Data(_)

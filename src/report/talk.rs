@@ -10,6 +10,7 @@ use super::paint::Paint;
 use super::reader::{Ending, Line};
 use super::units;
 use crate::fleet::{HostResult, Outcome};
+use crate::inventory;
 use crate::settings::{Invocation, Verbosity};
 
 /// Turns events into sentences.
@@ -50,6 +51,13 @@ impl Talk {
             Event::Step { host, text } if self.verbosity == Verbosity::Verbose => {
                 let at = units::duration(now);
                 lines.push(Line::Talk(format!("{at:>8}  {}: {text}", self.paint.strong(host))));
+            }
+            Event::Output { hosts, lines: printed, .. } if self.verbosity >= Verbosity::Normal => {
+                let host = inventory::fold(hosts.iter().map(String::as_str), MOST_NAMES);
+                let host = self.paint.strong(&host);
+                let text: Vec<_> =
+                    printed.iter().map(|line| format!("  {host} | {}", harmless(line))).collect();
+                lines.push(Line::Talk(text.join("\n")));
             }
             Event::Data(data) if !data.text.is_empty() => {
                 lines.push(Line::Data(data.text.trim_end_matches('\n').to_owned()));
@@ -114,3 +122,12 @@ impl Talk {
         }
     }
 }
+
+/// What a command printed, without what would upset a terminal.
+fn harmless(line: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    line.chars().map(shown).collect()
+}
+
+/// Hosts that are named before the rest is only counted.
+const MOST_NAMES: usize = 3;

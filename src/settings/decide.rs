@@ -8,8 +8,8 @@ use murder_protocol::verbs::Compression;
 
 use super::invocation::Invocation;
 use super::{
-    Attach, Create, Demo, Distribute, Doctor, Format, HostKeys, Logs, Mode, Output, Peer, Settings,
-    Source, Tagged, Task, TaskName, Warm,
+    Attach, Called, Create, Demo, Distribute, Doctor, Format, HostKeys, Logs, Mode, Output, Peer,
+    ReleaseTask, ReleaseWhat, Settings, Source, Tagged, Task, TaskName, Warm,
 };
 use crate::cli::{CliError, Kind, Options, TaskSpec, Value, ValueError, Values, keys};
 use crate::inventory::{Host, Inventory};
@@ -26,24 +26,55 @@ impl Settings {
         values: &Values,
         variable: Lookup<'_>,
     ) -> Result<Self, CliError> {
+        let task = task(spec, values, variable)?;
+        let invocation = Invocation::new(options, spec, values);
+        Self::of(options, task, overrides(values), invocation)
+    }
+
+    /// Decides how a recipe is carried out.
+    pub fn of_recipe(options: &Options, called: Called) -> Result<Self, CliError> {
+        let overrides = called.typed.iter().filter(|(key, _)| is_variable(key)).cloned().collect();
+        let invocation = Invocation::of_recipe(options, &called);
+        Self::of(options, Task::Recipe(called), overrides, invocation)
+    }
+
+    fn of(
+        options: &Options,
+        task: Task,
+        overrides: Vec<(String, String)>,
+        invocation: Invocation,
+    ) -> Result<Self, CliError> {
         Ok(Self {
-            task: Keys { spec, values, variable }.task()?,
+            task,
             source: source(options)?,
-            overrides: overrides(values),
+            overrides,
             limit: options.limit.clone(),
             forks: options.forks.unwrap_or(FORKS).into(),
             timeout: options.timeout.unwrap_or(TIMEOUT),
             max_fail: options.max_fail,
-            mode: if options.dry_run { Mode::DryRun } else { Mode::Real },
+            mode: match (options.dry_run, options.check) {
+                (true, _) => Mode::DryRun,
+                (false, true) => Mode::Check,
+                (false, false) => Mode::Real,
+            },
             host_keys: if options.accept_new_hosts {
                 HostKeys::AcceptNew
             } else {
                 HostKeys::Strict
             },
             output: output(options),
-            invocation: Invocation::new(options, spec, values),
+            invocation,
         })
     }
+}
+
+/// The task that these keys make. `variable` reads the inventory's variables.
+pub fn task(
+    spec: &'static TaskSpec,
+    values: &Values,
+    variable: Lookup<'_>,
+) -> Result<Task, CliError> {
+    Keys { spec, values, variable }.task()
 }
 
 /// How results are shown.
@@ -91,16 +122,18 @@ pub fn shell(spec: &'static TaskSpec, values: &Values) -> Result<String, CliErro
 
 /// The typed keys that are variables of the inventory.
 pub fn overrides(values: &Values) -> Vec<(String, String)> {
-    let is_variable = |key: &str| {
-        key == keys::TEMP_PATH.name
-            || keys::VARIABLES.iter().any(|variable| variable.name == key)
-            || keys::DEFAULTS.iter().any(|(variable, _)| *variable == key)
-    };
     values
         .iter()
         .filter(|(key, _)| is_variable(key))
         .map(|(key, (text, _))| ((*key).to_owned(), text.clone()))
         .collect()
+}
+
+/// Whether a key is a variable of the inventory, which comes before everything in it.
+fn is_variable(key: &str) -> bool {
+    key == keys::TEMP_PATH.name
+        || keys::VARIABLES.iter().any(|variable| variable.name == key)
+        || keys::DEFAULTS.iter().any(|(variable, _)| *variable == key)
 }
 
 struct Keys<'a> {
@@ -147,6 +180,17 @@ impl Keys<'_> {
                 size: self.number(&keys::DEMO_SIZE),
             }),
             TaskName::Completions => Task::Completions(shell(self.spec, self.values)?),
+            TaskName::LockDeploys => self.release(ReleaseWhat::Lock)?,
+            TaskName::UnlockDeploys => self.release(ReleaseWhat::Unlock)?,
+            TaskName::CheckRelease => self.release(ReleaseWhat::Check)?,
+            TaskName::PrepareRelease => self.release(ReleaseWhat::Prepare)?,
+            TaskName::StageRelease => self.release(ReleaseWhat::Stage)?,
+            TaskName::ProveRelease => self.release(ReleaseWhat::Prove)?,
+            TaskName::SetAsideRelease => self.release(ReleaseWhat::SetAside)?,
+            TaskName::CleanReleases => self.release(ReleaseWhat::Clean)?,
+            TaskName::Releases => self.release(ReleaseWhat::List)?,
+            // A recipe and its steps are made elsewhere.
+            TaskName::Init | TaskName::Run | TaskName::Switch | TaskName::Recipe(_) => Task::Init,
         })
     }
 
@@ -156,13 +200,37 @@ impl Keys<'_> {
             files_path: self.needed(&keys::FILES_PATH)?,
             path_is_file: self.switch("path_is_file"),
             do_not_download_torrent: self.switch("do_not_download_torrent"),
-            exclude: match self.value("exclude") {
-                Some(Value::List(globs)) => globs.clone(),
-                _ => Vec::new(),
-            },
+            exclude: self.list("exclude"),
             compression: self.compression(),
             temp_path: self.text("temp_path"),
         })
+    }
+
+    fn release(&self, what: ReleaseWhat) -> Result<Task, CliError> {
+        use ReleaseWhat::{Check, Prepare, SetAside, Stage};
+        let release = match self.value(keys::RELEASE.name) {
+            Some(Value::Tag(release)) => Some(release.clone()),
+            _ => None,
+        };
+        if release.is_none() && matches!(what, Check | Prepare | Stage | SetAside) {
+            return Err(self.missing(&keys::RELEASE));
+        }
+        Ok(Task::Release(ReleaseTask {
+            what,
+            deploy_to: self.text(keys::DEPLOY_TO.name),
+            release,
+            revision: self.text(keys::REVISION.name),
+            linked_files: self.list(keys::LINKED_FILES.name),
+            linked_dirs: self.list(keys::LINKED_DIRS.name),
+            keep: u32::try_from(self.number(&keys::KEEP_RELEASES)).unwrap_or(u32::MAX),
+        }))
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        match self.value(key) {
+            Some(Value::List(items)) => items.clone(),
+            _ => Vec::new(),
+        }
     }
 
     fn compression(&self) -> Compression {

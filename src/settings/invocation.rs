@@ -1,5 +1,6 @@
 //! How `murder` was called, to build the commands that messages suggest.
 
+use super::Called;
 use crate::cli::{Options, TaskSpec, Values};
 
 /// The words of a command line, quoted for a shell.
@@ -16,6 +17,21 @@ pub struct Invocation {
 impl Invocation {
     /// Keeps what a further command needs.
     pub fn new(options: &Options, spec: &TaskSpec, values: &Values) -> Self {
+        let keys = values.iter().map(|(key, (text, _))| (*key, text.as_str()));
+        Self::of(options, spec.name.as_str(), keys)
+    }
+
+    /// The same for a recipe.
+    pub fn of_recipe(options: &Options, called: &Called) -> Self {
+        let keys = called.typed.iter().map(|(key, text)| (key.as_str(), text.as_str()));
+        Self::of(options, called.name, keys)
+    }
+
+    fn of<'a>(
+        options: &Options,
+        task: &str,
+        keys: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let mut hosts = Vec::new();
         if let Some(list) = &options.hosts {
             hosts.extend(["--hosts".to_owned(), quote(list)]);
@@ -28,8 +44,8 @@ impl Invocation {
         if options.accept_new_hosts {
             hosts.push("--accept-new-hosts".to_owned());
         }
-        let mut task = vec![spec.name.to_string()];
-        task.extend(values.iter().map(|(key, (text, _))| format!("{key}={}", quote(text))));
+        let mut task = vec![task.to_owned()];
+        task.extend(keys.map(|(key, text)| format!("{key}={}", quote(text))));
         Self { hosts, limit: options.limit.clone(), task }
     }
 

@@ -9,11 +9,12 @@ mod task;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use decide::{Lookup, output, overrides, shell, source, variable};
+pub use decide::{Lookup, output, overrides, shell, source, task, variable};
 pub use invocation::{Invocation, quote};
 pub use percent::{Percent, PercentError};
 pub use task::{
-    Attach, Create, Demo, Distribute, Doctor, Logs, Peer, Tagged, Task, TaskName, Warm,
+    Attach, Called, Create, Demo, Distribute, Doctor, Logs, Peer, ReleaseTask, ReleaseWhat, Tagged,
+    Task, TaskName, Warm,
 };
 
 /// One run of `murder`.
@@ -61,6 +62,8 @@ pub enum Mode {
     Real,
     /// Print the plan and connect nowhere.
     DryRun,
+    /// Connect and look, change nothing, and say what would be done.
+    Check,
 }
 
 /// What becomes of hosts whose SSH key is not in known_hosts.

@@ -53,6 +53,12 @@ pub enum Task {
     Demo(Demo),
     /// What the inventory was resolved to.
     Inventory,
+    /// Something about the releases on the peers.
+    Release(ReleaseTask),
+    /// Write the files that a project starts from.
+    Init,
+    /// A recipe.
+    Recipe(Called),
     /// Print completions for this shell: "bash", "zsh" or "fish".
     Completions(String),
 }
@@ -84,6 +90,22 @@ pub enum TaskName {
     Demo,
     Inventory,
     Completions,
+    LockDeploys,
+    UnlockDeploys,
+    CheckRelease,
+    PrepareRelease,
+    StageRelease,
+    ProveRelease,
+    SetAsideRelease,
+    CleanReleases,
+    Releases,
+    Init,
+    /// A `run:` step of a recipe, which is no task by itself.
+    Run,
+    /// A `switch:` step of a recipe, which is no task by itself.
+    Switch,
+    /// The recipe that was called.
+    Recipe(&'static str),
 }
 
 impl TaskName {
@@ -113,6 +135,19 @@ impl TaskName {
             Self::Demo => "demo",
             Self::Inventory => "inventory",
             Self::Completions => "completions",
+            Self::LockDeploys => "lock_deploys",
+            Self::UnlockDeploys => "unlock_deploys",
+            Self::CheckRelease => "check_release",
+            Self::PrepareRelease => "prepare_release",
+            Self::StageRelease => "stage_release",
+            Self::ProveRelease => "prove_release",
+            Self::SetAsideRelease => "set_aside_release",
+            Self::CleanReleases => "clean_releases",
+            Self::Releases => "releases",
+            Self::Init => "init",
+            Self::Run => "run",
+            Self::Switch => "switch",
+            Self::Recipe(name) => name,
         }
     }
 }
@@ -150,6 +185,9 @@ impl Task {
             Self::Demo(_) => TaskName::Demo,
             Self::Inventory => TaskName::Inventory,
             Self::Completions(_) => TaskName::Completions,
+            Self::Release(release) => release.what.name(),
+            Self::Init => TaskName::Init,
+            Self::Recipe(called) => TaskName::Recipe(called.name),
         }
     }
 }
@@ -251,4 +289,64 @@ pub struct Demo {
     pub hosts: usize,
     /// Bytes in the tree.
     pub size: u64,
+}
+
+/// Something about the releases on the peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseTask {
+    /// What.
+    pub what: ReleaseWhat,
+    /// Where the application is; without it the host's own `deploy_to`.
+    pub deploy_to: Option<String>,
+    /// Which release.
+    pub release: Option<Tag>,
+    /// What it was made from.
+    pub revision: Option<String>,
+    /// Files below `shared/` that it links to.
+    pub linked_files: Vec<String>,
+    /// Folders below `shared/` that it links to.
+    pub linked_dirs: Vec<String>,
+    /// How many complete releases stay.
+    pub keep: u32,
+}
+
+/// What is done with releases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the task of the same name")]
+pub enum ReleaseWhat {
+    Lock,
+    Unlock,
+    Check,
+    Prepare,
+    Stage,
+    Prove,
+    SetAside,
+    Clean,
+    List,
+}
+
+impl ReleaseWhat {
+    /// The task.
+    pub const fn name(self) -> TaskName {
+        match self {
+            Self::Lock => TaskName::LockDeploys,
+            Self::Unlock => TaskName::UnlockDeploys,
+            Self::Check => TaskName::CheckRelease,
+            Self::Prepare => TaskName::PrepareRelease,
+            Self::Stage => TaskName::StageRelease,
+            Self::Prove => TaskName::ProveRelease,
+            Self::SetAside => TaskName::SetAsideRelease,
+            Self::Clean => TaskName::CleanReleases,
+            Self::List => TaskName::Releases,
+        }
+    }
+}
+
+/// A recipe as it was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// Its task.
+    pub name: &'static str,
+    /// The `KEY=VALUE`s, as they were typed.
+    pub typed: Vec<(String, String)>,
 }

@@ -150,6 +150,13 @@ impl Context {
         })
     }
 
+    /// The same for another task, on these peers.
+    pub(super) fn with(&self, task: Task, peers: Vec<Arc<Host>>) -> Self {
+        let settings = Settings { task, ..(*self.settings).clone() };
+        let cast = Cast { named: peers.clone(), peers, ..(*self.cast).clone() };
+        Self { settings: Arc::new(settings), cast: Arc::new(cast), ..self.clone() }
+    }
+
     /// Asks a host for one thing, over a connection for it alone.
     pub(super) async fn call<V: Verb>(
         &self,

@@ -7,12 +7,15 @@ mod distribute;
 mod distribute_files;
 mod doctor;
 mod follow;
+mod init;
 mod interrupt;
 mod inventory;
 mod peer;
 mod peering;
 mod plan;
+mod recipe;
 mod release;
+mod releases;
 mod seeding;
 mod status;
 mod torrent;
@@ -27,9 +30,11 @@ use crate::exit::Exit;
 use crate::fleet::{Ended, HostResult};
 use crate::inventory::Inventory;
 use crate::plan::Plan;
+use crate::recipe::Script;
 use crate::report::{Event, Refusal, Reporter};
-use crate::settings::{Settings, Task, TaskName};
+use crate::settings::{ReleaseWhat, Settings, Task, TaskName};
 use context::{Cast, Context, Place, Stop};
+pub use init::init;
 use interrupt::Interrupt;
 
 /// Carries a task out, which has to happen on a tokio runtime with IO and time. Only `demo` takes
@@ -73,6 +78,52 @@ pub async fn run(
         }
         Err(Stop::Interrupted) => Ok(Exit::Interrupted),
     }
+}
+
+/// Carries a recipe out.
+///
+/// # Errors
+///
+/// As [`run`]; or the recipe can't be carried out as it was called, and nothing was done.
+pub async fn run_recipe(
+    settings: &Settings,
+    inventory: &Inventory,
+    script: &Script,
+    reporter: &Reporter,
+) -> Result<Exit, Refusal> {
+    let Task::Recipe(called) = &settings.task else { return Ok(Exit::Ok) };
+    let interrupt = Interrupt::listen().map_err(here)?;
+    for warning in &inventory.warnings {
+        reporter.emit(Event::Warning(warning.clone()));
+    }
+    let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
+    let call = recipe::Call::prepare(script, called, &cast)?;
+    let context = Context::new(settings, cast, reporter, interrupt, Place::Fleet).map_err(here)?;
+    let ended = tokio::select! {
+        biased;
+        ended = recipe::run(&context, inventory, call, called.name) => ended,
+        () = context.interrupt.wait_for_another() => Err(Stop::Interrupted),
+    };
+    match ended {
+        Ok(exit) => Ok(exit),
+        Err(Stop::Interrupted) => Ok(Exit::Interrupted),
+    }
+}
+
+/// What a recipe would do. Connects nowhere.
+///
+/// # Errors
+///
+/// As [`run_recipe`].
+pub fn plan_recipe(
+    settings: &Settings,
+    inventory: &Inventory,
+    script: &Script,
+) -> Result<Plan, Refusal> {
+    let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
+    let Task::Recipe(called) = &settings.task else { return Ok(plan::of(settings, &cast)) };
+    let mut call = recipe::Call::prepare(script, called, &cast)?;
+    recipe::plan(settings, inventory, &cast, &mut call, called.name)
 }
 
 /// What a task would do. Connects nowhere.
@@ -131,6 +182,14 @@ async fn carry_out(context: &Context) -> Result<Vec<HostResult>, Stop> {
         Task::Logs(wanted) => status::logs(context, wanted).await.map(results),
         Task::Uninstall => uninstall::run(context).await.map(results),
         Task::Doctor(doctor) => doctor::run(context, doctor).await,
+        Task::Release(task) => match task.what {
+            ReleaseWhat::Lock => {
+                let holder = recipe::holder_by_hand(context.settings.timeout);
+                releases::lock(context, task, holder).await.map(results)
+            }
+            ReleaseWhat::Unlock => releases::unlock(context, task, None).await.map(results),
+            _ => releases::run(context, task).await.map(results),
+        },
         // These need no host.
         _ => Ok(Vec::new()),
     }

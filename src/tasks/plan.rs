@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use murder_protocol::Tag;
+
 use super::context::Cast;
+use super::releases;
 use super::torrent::temp_path;
 use crate::inventory::Host;
 use crate::plan::{Change, PathChange, Plan, Step};
 use crate::report::units;
-use crate::settings::{Create, Peer, Settings, Tagged, Task};
+use crate::settings::{Create, Peer, ReleaseTask, ReleaseWhat, Settings, Tagged, Task};
 
 /// The steps of a task, in order.
 pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
@@ -57,6 +60,7 @@ pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
         Task::Doctor(_) => vec![planner.at_named("look for whatever could stop a run")],
         Task::Logs(_) => vec![planner.at_named("read the logs")],
         Task::Uninstall => vec![planner.uninstall()],
+        Task::Release(task) => vec![planner.release(task)],
         _ => Vec::new(),
     };
     Plan { task: settings.task.name(), steps }
@@ -137,6 +141,40 @@ impl Planner<'_> {
             }));
         }
         step(&format!("remove the archive of {} and what belongs to it", tagged.tag), &hosts, paths)
+    }
+
+    fn release(&self, task: &ReleaseTask) -> Step {
+        let release = task.release.as_ref().map_or("the release before".to_owned(), Tag::to_string);
+        let at = |end: String, change: Change| {
+            changes(&self.cast.peers, change, |host| {
+                let deploy_to = releases::deploy_to(task.deploy_to.as_deref(), host).ok()?;
+                Some(format!("{}{end}", deploy_to.trim_end_matches('/')))
+            })
+        };
+        let made = || at(format!("/releases/{release}"), Change::Create);
+        let (what, paths) = match task.what {
+            ReleaseWhat::Lock => {
+                return self.at_tracker("take the lock of the application's deploys");
+            }
+            ReleaseWhat::Unlock => return self.at_tracker("give the lock of the deploys back"),
+            ReleaseWhat::Check => (format!("look whether {release} could go there"), Vec::new()),
+            ReleaseWhat::Prepare => {
+                (format!("make the folders for {release}"), at("/releases".into(), Change::Create))
+            }
+            ReleaseWhat::Stage => {
+                (format!("link what {release} shares, and mark it whole"), made())
+            }
+            ReleaseWhat::Prove => (format!("look whether {release} is there whole"), Vec::new()),
+            ReleaseWhat::SetAside => (
+                format!("keep {release} apart"),
+                at(format!("/releases/{release}"), Change::Remove),
+            ),
+            ReleaseWhat::Clean => {
+                (format!("remove all but the latest {} releases", task.keep), Vec::new())
+            }
+            ReleaseWhat::List => ("look which releases are there".to_owned(), Vec::new()),
+        };
+        step(&what, &self.cast.peers, paths)
     }
 
     fn uninstall(&self) -> Step {

@@ -14,29 +14,8 @@ use chain::chain;
 use murder::recipe::{Act, Body, Book, Command, Given, Script, Values, text_of};
 use serde_json::json;
 
-/// The tasks that are no recipes, as far as recipes here name them.
-const BUILT_IN: [&str; 17] = [
-    "check_release",
-    "clean_releases",
-    "clean_temp_files",
-    "cool",
-    "create_torrent",
-    "lock_deploys",
-    "peer",
-    "prepare_release",
-    "prove_release",
-    "set_aside_release",
-    "stage_release",
-    "start_seeding",
-    "start_tracker",
-    "stop_seeding",
-    "stop_tracker",
-    "unlock_deploys",
-    "warm",
-];
-
 fn book() -> Book {
-    Book::new(BUILT_IN.to_vec())
+    Book::new(murder::cli::TASKS.iter().map(|task| task.name.as_str()).collect())
 }
 
 /// A project: files by their paths.

@@ -17,6 +17,8 @@ pub enum ReleaseOrder {
     List(ReleaseList),
     /// Say whether a release could go here. Changes nothing.
     Check(ReleaseCheck),
+    /// Say whether a release is here whole. Changes nothing.
+    Prove(ReleaseProve),
     /// Make the folders that are missing, and set a half-made release of this name aside.
     Prepare(ReleaseCheck),
     /// Link what is shared into a release whose tree is in place, and mark it as complete. One
@@ -48,6 +50,15 @@ pub struct ReleaseCheck {
     pub linked_files: Vec<String>,
     /// Folders below `shared/` that each release links to; those that are missing are made.
     pub linked_dirs: Vec<String>,
+}
+
+/// [`ReleaseOrder::Prove`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseProve {
+    /// Where the application is.
+    pub deploy_to: String,
+    /// Which release; without it the one that was current before.
+    pub release: Option<Tag>,
 }
 
 /// [`ReleaseOrder::Stage`].

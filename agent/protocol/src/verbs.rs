@@ -12,8 +12,8 @@ pub use crate::exec::{Command, Exec, ExecEnd, ExecEvent, ExecReply, OutputStream
 pub use crate::release::{
     DeployLock, DeployLockReply, DeployUnlock, DeployUnlockReply, HeldLock, HostOrder, LockHolder,
     OrderEnd, Release, ReleaseCheck, ReleaseCleanUp, ReleaseDone, ReleaseEntry, ReleaseList,
-    ReleaseOrder, ReleaseOut, ReleaseOutReply, ReleaseSetAside, ReleaseStage, ReleaseSwitch,
-    ReleasedOut, Releases, SwitchKind, SwitchOrder, SwitchOut, SwitchOutReply,
+    ReleaseOrder, ReleaseOut, ReleaseOutReply, ReleaseProve, ReleaseSetAside, ReleaseStage,
+    ReleaseSwitch, ReleasedOut, Releases, SwitchKind, SwitchOrder, SwitchOut, SwitchOutReply,
 };
 pub use crate::upload::{Pack, PackEvent, PackReply, TorrentReceive};
 pub use crate::warm::{

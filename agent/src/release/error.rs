@@ -35,6 +35,8 @@ pub(super) enum ReleaseError {
     Absent { release: Tag, folder: PathBuf },
     #[error("the release {release} in {} is not complete", folder.display())]
     Incomplete { release: Tag, folder: PathBuf },
+    #[error("no complete release in {} was current before", .0.display())]
+    NonePrevious(PathBuf),
     #[error("the release {release} in {} is current, and is not complete", folder.display())]
     HalfMadeIsCurrent { release: Tag, folder: PathBuf },
     #[error("another agent is changing the releases in {}", .0.display())]
@@ -70,6 +72,7 @@ impl Blamed for ReleaseError {
             Self::Missing(_) => "put it there on each host, or take it out of linked_files",
             Self::WrongKind { .. } => "take it out of there, or replace what is in shared/",
             Self::LeadsOut { .. } => "take the link away, or what is linked below it",
+            Self::NonePrevious(_) => "murder releases shows what is there; name one with release=",
             Self::Absent { .. } | Self::Incomplete { .. } => "deploy it anew",
             Self::HalfMadeIsCurrent { .. } => "give the new release another name",
             Self::Busy(_) => "wait for the other one to end, and try again",

@@ -39,6 +39,7 @@ fn attempt(order: &ReleaseOrder, now: u64) -> Result<ReleaseDone, ReleaseError> 
     let layout = Layout::at(deploy_to(order))?;
     let done = match order {
         ReleaseOrder::List(_) => Done::default(),
+        ReleaseOrder::Prove(wanted) => switch::prove_wanted(&layout, wanted.release.as_ref())?,
         ReleaseOrder::Check(check) => prepare::check(&layout, check)?,
         ReleaseOrder::Prepare(check) => prepare::prepare(&layout, check, now)?,
         ReleaseOrder::Stage(stage) => stage::stage(&layout, stage, now)?,
@@ -55,6 +56,7 @@ fn deploy_to(order: &ReleaseOrder) -> &str {
     match order {
         ReleaseOrder::List(it) => &it.deploy_to,
         ReleaseOrder::Check(it) | ReleaseOrder::Prepare(it) => &it.deploy_to,
+        ReleaseOrder::Prove(it) => &it.deploy_to,
         ReleaseOrder::Stage(it) => &it.deploy_to,
         ReleaseOrder::Switch(it) => &it.deploy_to,
         ReleaseOrder::CleanUp(it) => &it.deploy_to,

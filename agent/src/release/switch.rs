@@ -11,6 +11,7 @@ use super::error::ReleaseError;
 use super::history::{self, History};
 use super::layout::{Current, Layout, sync_folder};
 use super::lock::ChangeLock;
+use super::look::look;
 use super::marker::Marker;
 
 /// Lets `current` lead to the release, which has to be complete. Whoever opens a path through
@@ -39,6 +40,21 @@ pub(super) fn switch(
         done.warn(crate::blamed::chain(&error));
     }
     write_down(layout, order, &marker, now, &mut done);
+    Ok(done)
+}
+
+/// Whether a release is here whole; without a name, the one that was current before.
+pub(super) fn prove_wanted(layout: &Layout, wanted: Option<&Tag>) -> Result<Done, ReleaseError> {
+    let wanted = match wanted {
+        Some(wanted) => wanted.clone(),
+        None => {
+            let previous = look(layout)?.previous;
+            previous.ok_or_else(|| ReleaseError::NonePrevious(layout.releases()))?
+        }
+    };
+    let marker = prove(layout, &wanted)?;
+    let mut done = Done::default();
+    done.did(format!("has {} whole", marker.release));
     Ok(done)
 }
 

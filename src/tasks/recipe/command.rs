@@ -1,0 +1,331 @@
+//! A step that runs a command on hosts: how many at once, what they print, and how each ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use murder_protocol::verbs::{self, Exec, ExecEnd, ExecEvent, OutputStream};
+use murder_protocol::{Blame, Failure, Secret};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::super::context::Context;
+use super::gather::Gather;
+use super::{Halt, Runner};
+use crate::fleet::{Done, Ended, FanOut, Job, Limits, Outcome};
+use crate::inventory::Host;
+use crate::recipe::{Action, Command, GroupSize, Groups, Mode, RecipeError, Run, Secrets};
+use crate::report::{Event, GoesOn};
+use crate::settings::{TaskName, quote};
+use crate::ssh::Step as Heard;
+
+/// One host's command.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) exec: Exec,
+    /// As it is shown.
+    pub(super) shown: String,
+}
+
+/// What a host printed.
+struct Said {
+    host: String,
+    event: ExecEvent,
+}
+
+impl Runner<'_> {
+    pub(super) async fn command(&mut self, action: &Action, run: &Run) -> Result<(), Halt> {
+        self.command_on(action, run, |_| true).await
+    }
+
+    /// The same on some of the step's hosts.
+    pub(super) async fn command_on(
+        &mut self,
+        action: &Action,
+        run: &Run,
+        takes_part: impl Fn(&Host) -> bool,
+    ) -> Result<(), Halt> {
+        let mut hosts = self.hosts_of_run(action, run)?;
+        hosts.retain(|host| takes_part(host));
+        if hosts.is_empty() {
+            return Ok(());
+        }
+        let mut orders = BTreeMap::new();
+        for host in &hosts {
+            orders.insert(host.name.clone(), self.order(action, run, host)?);
+        }
+        let name = self.name(action, &hosts[0])?;
+        self.transcript.note(&format!("run {name}"));
+        if self.only_looks() {
+            self.context.reporter.emit(Event::Note(format!("would: run {name}")));
+            return Ok(());
+        }
+        self.context.reporter.emit(Event::Note(format!("run {name}")));
+        let (groups, wait) = match &run.mode {
+            Mode::Parallel => (vec![hosts], Duration::ZERO),
+            Mode::Sequence => (hosts.into_iter().map(|host| vec![host]).collect(), Duration::ZERO),
+            Mode::Groups(groups) => (in_groups(hosts, groups.size), groups.wait),
+        };
+        let forks = match &run.mode {
+            Mode::Groups(Groups { limit: Some(limit), .. }) => *limit as usize,
+            _ => self.context.settings.forks,
+        };
+        for (at, group) in groups.into_iter().enumerate() {
+            if at > 0 && !wait.is_zero() {
+                self.pause(wait).await?;
+            }
+            let timeout = run.timeout.unwrap_or(self.context.settings.timeout);
+            let tries = run.retries.saturating_add(1);
+            let limits = Limits { forks, timeout: timeout * tries + CONNECTING };
+            let ends = self.together(action, run, group, &orders, limits).await?;
+            if let (Some(name), Some(end)) = (&run.register, ends.first()) {
+                self.keep(action, name, end);
+            }
+            let results: Vec<_> = ends.into_iter().map(|end| end.result).collect();
+            self.fleet.took(&results);
+            self.take(&results)?;
+        }
+        Ok(())
+    }
+
+    /// Waits, unless somebody presses Ctrl-C.
+    pub(super) async fn pause(&self, span: Duration) -> Result<(), Halt> {
+        tokio::select! {
+            () = sleep(span) => Ok(()),
+            () = self.context.interrupt.wait() => {
+                Err(Halt::Stop(self.context.interrupted(GoesOn::Nothing)))
+            }
+        }
+    }
+
+    /// What the step is called, or else what it runs on one of its hosts.
+    pub(super) fn name(&self, action: &Action, host: &Host) -> Result<String, RecipeError> {
+        let scope = self.given(host, action);
+        Ok(match (&action.step.name, &action.step.body) {
+            (Some(name), _) => self.secrets.mask(&name.text(&scope)?).into_owned(),
+            (None, crate::recipe::Body::Run(run)) => self.order(action, run, host)?.shown,
+            (None, _) => action.recipe.clone(),
+        })
+    }
+
+    pub(super) fn order(
+        &self,
+        action: &Action,
+        run: &Run,
+        host: &Host,
+    ) -> Result<Order, RecipeError> {
+        let scope = self.given(host, action);
+        let text = |template: &Option<crate::recipe::Template>| {
+            template.as_ref().map(|template| template.text(&scope)).transpose()
+        };
+        let (command, shown) = match &run.command {
+            Command::Argv(words) => {
+                let words: Result<Vec<_>, _> = words.iter().map(|word| word.text(&scope)).collect();
+                let words = words?;
+                let shown: Vec<_> = words.iter().map(|word| quote(word)).collect();
+                (verbs::Command::Argv(words), shown.join(" "))
+            }
+            Command::Shell(script) => {
+                let script = script.text(&scope)?;
+                (verbs::Command::Shell(script.clone()), script)
+            }
+        };
+        let mut environment = BTreeMap::new();
+        for (name, value) in &run.env {
+            environment.insert(name.clone(), Secret(value.text(&scope)?));
+        }
+        let timeout = run.timeout.unwrap_or(self.context.settings.timeout);
+        let exec = Exec {
+            command,
+            directory: text(&run.directory)?,
+            environment,
+            become_user: text(&run.become_user)?,
+            timeout_seconds: timeout.as_secs().max(1),
+        };
+        let shown = match action.no_log {
+            true => "a command that is not shown (no_log)".to_owned(),
+            false => self.secrets.mask(&shown).into_owned(),
+        };
+        Ok(Order { exec, shown })
+    }
+
+    async fn together(
+        &mut self,
+        action: &Action,
+        run: &Run,
+        hosts: Vec<Arc<Host>>,
+        orders: &BTreeMap<String, Order>,
+        limits: Limits,
+    ) -> Result<Vec<Ended<Vec<String>>>, Halt> {
+        let context = self.context;
+        context.task_started(TaskName::Run, &hosts);
+        let (said, mut heard) = mpsc::unbounded_channel();
+        let retries = run.retries;
+        let (secrets, no_log) = (self.secrets.clone(), action.no_log);
+        let mut window = FanOut::new(hosts, limits, |host: Arc<Host>| {
+            let (context, order) = (context.clone(), orders[&host.name].clone());
+            let (said, secrets) = (said.clone(), secrets.clone());
+            async move { persist(&context, &host, &order, retries, &said, &secrets, no_log).await }
+        });
+        let mut gather = Gather::default();
+        let mut show = interval(SHOW);
+        show.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ends = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = context.interrupt.wait() => {
+                    return Err(Halt::Stop(context.interrupted(GoesOn::Begun)));
+                }
+                Some(said) = heard.recv() => self.hear(said, &mut gather, no_log),
+                end = window.next() => {
+                    let Some(end) = end else { break };
+                    while let Ok(said) = heard.try_recv() {
+                        self.hear(said, &mut gather, no_log);
+                    }
+                    context.reporter.emit(Event::HostEnded(end.result.clone()));
+                    ends.push(end);
+                }
+                _ = show.tick() => self.show(&mut gather),
+            }
+        }
+        self.show(&mut gather);
+        context.reporter.emit(Event::TaskEnded);
+        Ok(ends)
+    }
+
+    fn hear(&self, said: Said, gather: &mut Gather, no_log: bool) {
+        if no_log {
+            return;
+        }
+        let Said { host, event: ExecEvent { stream, lines } } = said;
+        let lines: Vec<_> = lines.iter().map(|line| self.secrets.mask(line).into_owned()).collect();
+        self.transcript.printed(&host, stream, &lines);
+        gather.push(&host, stream, lines);
+    }
+
+    fn show(&self, gather: &mut Gather) {
+        for printed in gather.take() {
+            let (hosts, stream, lines) = (printed.hosts, printed.stream, printed.lines);
+            self.context.reporter.emit(Event::Output { hosts, stream, lines });
+        }
+    }
+
+    /// What a command printed is a variable from now on; a secret one if nothing of it is shown.
+    fn keep(&mut self, action: &Action, name: &str, end: &Ended<Vec<String>>) {
+        let Some(lines) = &end.value else { return };
+        let value = lines.join("\n").trim_end().to_owned();
+        if action.no_log || self.script.no_log.contains_key(name) {
+            self.secrets.add(&value);
+            self.transcript.hide(&value);
+        }
+        self.variables.register(name, &value);
+    }
+}
+
+/// Hosts in groups, in their order. A part is of all of them, and at least one host.
+pub(super) fn in_groups(hosts: Vec<Arc<Host>>, size: GroupSize) -> Vec<Vec<Arc<Host>>> {
+    let size = match size {
+        GroupSize::Hosts(hosts) => hosts as usize,
+        GroupSize::Part(part) => {
+            (0..=hosts.len()).rfind(|n| part.covers(*n, hosts.len())).unwrap_or(1)
+        }
+    };
+    hosts.chunks(size.max(1)).map(<[_]>::to_vec).collect()
+}
+
+/// Runs a command on one host, again where it fails.
+async fn persist(
+    context: &Context,
+    host: &Arc<Host>,
+    order: &Order,
+    retries: u32,
+    said: &mpsc::UnboundedSender<Said>,
+    secrets: &Secrets,
+    no_log: bool,
+) -> Job<Vec<String>> {
+    let mut left = retries;
+    loop {
+        let job = once(context, host, order, said, secrets, no_log).await;
+        match job {
+            Err(Outcome::Failed(failure)) if left > 0 => {
+                left -= 1;
+                let text = format!("tried again, {left} more times if need be: {failure}");
+                context.reporter.emit(Event::Step { host: host.name.clone(), text });
+                sleep(BETWEEN_TRIES).await;
+            }
+            job => return job,
+        }
+    }
+}
+
+async fn once(
+    context: &Context,
+    host: &Arc<Host>,
+    order: &Order,
+    said: &mpsc::UnboundedSender<Said>,
+    secrets: &Secrets,
+    no_log: bool,
+) -> Job<Vec<String>> {
+    let mut stream = context.stream(host, &order.exec).await?;
+    let (mut out, mut last) = (Vec::new(), Vec::new());
+    let end = loop {
+        match stream.next().await? {
+            Heard::Event(event) => {
+                if event.stream == OutputStream::Out {
+                    out.extend(event.lines.iter().cloned());
+                }
+                last.extend(event.lines.iter().cloned());
+                last.drain(..last.len().saturating_sub(LAST_LINES));
+                // Whoever listens has gone only when all of it is over.
+                let _ = said.send(Said { host: host.name.clone(), event });
+            }
+            Heard::Reply(reply) => break reply.end,
+        }
+    };
+    match end {
+        ExecEnd::Status(0) => Ok(Done { detail: String::new(), value: out }),
+        end => {
+            let how = match end {
+                ExecEnd::Status(status) => format!("ended with exit status {status}"),
+                ExecEnd::Signal(signal) => format!("was ended by signal {signal}"),
+                ExecEnd::TimedOut => "took too long and was ended".to_owned(),
+            };
+            let mut text = format!("{} {how}", order.shown);
+            if !no_log && !last.is_empty() {
+                text = format!("{text}: {}", secrets.mask(&last.join(" / ")));
+            }
+            Err(Outcome::Failed(Failure::new(Blame::Host, text)))
+        }
+    }
+}
+
+/// What a host's failure is shown with.
+const LAST_LINES: usize = 5;
+/// Hosts that print the same within this time are shown together.
+const SHOW: Duration = Duration::from_millis(300);
+/// A service that is just starting is given a moment.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+/// Reaching the host, and ending what does not want to end, comes on top of a command's own time.
+const CONNECTING: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Inventory;
+
+    fn sizes(hosts: usize, size: GroupSize) -> Vec<usize> {
+        let names: String = (0..hosts).map(|n| format!("web{n}\n")).collect();
+        let hosts = Inventory::parse(names.as_bytes(), "hosts", &[]).unwrap().hosts;
+        let hosts = hosts.into_iter().map(Arc::new).collect();
+        in_groups(hosts, size).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn hosts_are_split_into_groups_of_a_number_or_a_part() {
+        assert_eq!(sizes(5, GroupSize::Hosts(2)), [2, 2, 1]);
+        assert_eq!(sizes(8, GroupSize::Part("25%".parse().unwrap())), [2, 2, 2, 2]);
+        assert_eq!(sizes(3, GroupSize::Part("1%".parse().unwrap())), [1, 1, 1]);
+        assert_eq!(sizes(3, GroupSize::Part("100%".parse().unwrap())), [3]);
+    }
+}

@@ -1,0 +1,245 @@
+//! Recipes: goes through a script, act after act. What a step does on hosts is a task like any
+//! other, or a command; who takes part shrinks as hosts fail.
+
+mod command;
+mod fleet;
+mod gather;
+mod plan;
+mod start;
+mod step;
+mod switch;
+mod task;
+mod transcript;
+mod variables;
+
+use std::sync::Arc;
+
+use murder_protocol::verbs::SwitchKind;
+use murder_protocol::{Blame, Failure, Tag};
+
+use super::context::{Context, Stop};
+use crate::exit::Exit;
+use crate::fleet::{HostResult, Outcome};
+use crate::inventory::{Host, Inventory};
+use crate::recipe::{Act, Action, RecipeError, Script, Secrets, Stage};
+use crate::report::{Event, Refusal};
+use crate::settings::{Mode, TaskName};
+use fleet::{Fleet, Verdict};
+use transcript::Transcript;
+use variables::Variables;
+
+pub(super) use plan::plan;
+pub(super) use start::{Call, holder_by_hand};
+
+/// Why no further step is taken.
+enum Halt {
+    /// Ctrl-C.
+    Stop(Stop),
+    /// Hosts failed, more than may.
+    Hosts,
+    /// Something failed that is no peer's matter: the tracker, the seeder, the recipe.
+    Blocked(Failure),
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<RecipeError> for Halt {
+    fn from(error: RecipeError) -> Self {
+        Self::Blocked(Failure::new(Blame::Operator, Refusal::new(&error, None).message))
+    }
+}
+
+/// A recipe that is being carried out.
+struct Runner<'a> {
+    context: &'a Context,
+    inventory: &'a Inventory,
+    script: &'a Script,
+    variables: Variables,
+    secrets: Secrets,
+    transcript: Transcript,
+    fleet: Fleet,
+    begun: Begun,
+    /// The release that hosts have proved to have, to go back to.
+    proved: Option<Tag>,
+    /// What is left of a failure is told and stops nothing.
+    lenient: bool,
+}
+
+/// What this run has started, or holds.
+#[derive(Default)]
+struct Begun {
+    tracker: bool,
+    seeder: bool,
+    /// Hosts on which an agent waits because of this run.
+    agents: Vec<Arc<Host>>,
+    /// The word of chance of the lock, once it is held.
+    lock: Option<String>,
+}
+
+impl Begun {
+    fn words(&self) -> Vec<&'static str> {
+        let all = [
+            (self.tracker, "tracker"),
+            (self.seeder, "seeder"),
+            (!self.agents.is_empty(), "agents"),
+        ];
+        all.into_iter().filter(|(begun, _)| *begun).map(|(_, word)| word).collect()
+    }
+}
+
+/// Carries a recipe out. Each peer gets one result.
+pub(super) async fn run(
+    context: &Context,
+    inventory: &Inventory,
+    call: Call<'_>,
+    name: &'static str,
+) -> Result<Exit, Stop> {
+    let task = TaskName::Recipe(name);
+    let peers = context.cast.peers.clone();
+    context.task_started(task, &peers);
+    let Call { script, variables, secrets, transcript } = call;
+    let mut runner = Runner {
+        context,
+        inventory,
+        script,
+        variables,
+        secrets,
+        transcript,
+        fleet: Fleet::new(peers, context.settings.max_fail),
+        begun: Begun::default(),
+        proved: None,
+        lenient: false,
+    };
+    let end = runner.acts(&script.acts).await;
+    let end = match end {
+        Err(Halt::Stop(stop)) => {
+            runner.say_what_stays();
+            return Err(stop);
+        }
+        Ok(()) => Ok(()),
+        Err(halt) => {
+            runner.after_failure().await?;
+            Err(halt)
+        }
+    };
+    runner.transcript.end(&context.reporter);
+    let blocked = match end {
+        Err(Halt::Blocked(failure)) => Some(failure),
+        Ok(()) | Err(_) => None,
+    };
+    let stopped = blocked.is_some() || !runner.fleet.may_go_on();
+    let results = runner.fleet.results(blocked.as_ref());
+    for result in &results {
+        context.reporter.emit(Event::HostEnded(result.clone()));
+    }
+    context.reporter.emit(Event::TaskEnded);
+    Ok(exit(&results, stopped, context))
+}
+
+fn exit(results: &[HostResult], stopped: bool, context: &Context) -> Exit {
+    let bad = results.iter().filter(|result| result.outcome.failure().is_some()).count();
+    match (bad, stopped) {
+        (0, true) => Exit::HostsFailed,
+        (bad, _) => Exit::of(bad, results.len(), context.settings.max_fail),
+    }
+}
+
+impl Runner<'_> {
+    async fn acts(&mut self, acts: &[Act]) -> Result<(), Halt> {
+        for act in acts {
+            match act {
+                Act::Enter(stage) => self.enter(*stage),
+                Act::Leave(_) => {}
+                Act::Do(action) => self.step(action).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.variables.enter(stage);
+        // The fleet has switched: what is left to do undoes nothing if it fails.
+        self.lenient = matches!(stage, Stage::Finishing | Stage::Finished);
+        self.transcript.note(&format!("stage {stage}"));
+        self.context.reporter.emit(Event::Note(format!("-- {stage}")));
+    }
+
+    /// The hooks of `failed`. What fails among them is told. A run that never got the lock has
+    /// begun nothing, and what it would clean up is somebody else's.
+    async fn after_failure(&mut self) -> Result<(), Stop> {
+        if self.begun.lock.is_none() && self.script.actions().any(task::locks) {
+            return Ok(());
+        }
+        self.variables.enter(Stage::Failed);
+        self.lenient = true;
+        self.context.reporter.emit(Event::Note("-- failed".into()));
+        self.fleet.everybody();
+        let script = self.script;
+        match self.acts(&script.failed).await {
+            Err(Halt::Stop(stop)) => {
+                self.say_what_stays();
+                Err(stop)
+            }
+            Err(Halt::Blocked(failure)) => {
+                self.context.reporter.emit(Event::Warning(failure.to_string()));
+                Ok(())
+            }
+            Ok(()) | Err(Halt::Hosts) => Ok(()),
+        }
+    }
+
+    /// Takes the results of one step in. With too many failures no further step is taken.
+    fn take(&mut self, results: &[HostResult]) -> Result<(), Halt> {
+        for result in results {
+            let Some(failure) = result.outcome.failure() else { continue };
+            self.transcript.note(&format!("{}: {failure}", result.host));
+            if self.lenient {
+                let text = format!("{}: {failure}", result.host);
+                self.context.reporter.emit(Event::Warning(self.secrets.mask(&text).into_owned()));
+            } else if !self.fleet.lose(result) {
+                // Tracker or seeder: nobody can go on without it.
+                let text = format!("stopped, because of {}: {}", result.host, failure.message);
+                let message = self.secrets.mask(&text).into_owned();
+                return Err(Halt::Blocked(Failure { message, ..failure.clone() }));
+            }
+        }
+        match self.fleet.verdict() {
+            Verdict::GoOn => Ok(()),
+            Verdict::Halt if self.lenient => Ok(()),
+            Verdict::Halt => Err(Halt::Hosts),
+        }
+    }
+
+    /// Whether the switch is one back.
+    fn kind(&self) -> SwitchKind {
+        if self.proved.is_some() { SwitchKind::Rollback } else { SwitchKind::Deploy }
+    }
+
+    fn say_what_stays(&self) {
+        if self.begun.lock.is_some() {
+            let unlock = self.context.settings.invocation.other(&["deploy:unlock"]);
+            let text = format!("the lock of the deploy stays; {unlock} gives it back");
+            self.context.reporter.emit(Event::Warning(text));
+        }
+        self.transcript.end(&self.context.reporter);
+    }
+
+    /// With `--check` only what looks is done; of everything else it is said what it would do.
+    fn only_looks(&self) -> bool {
+        self.context.settings.mode == Mode::Check
+    }
+
+    /// The steps' hosts that are left, with what the templates are given there.
+    fn given(&self, host: &Host, action: &Action) -> crate::recipe::Scope {
+        self.script.scope(action.frame, &self.variables.of(host))
+    }
+}
+
+/// A host's part that was not done, since others stopped the run.
+fn not_reached() -> Outcome {
+    Outcome::Skipped("stopped, since other hosts failed".into())
+}

@@ -1,0 +1,221 @@
+//! A step that is a built-in task. It is carried out as if it had been typed.
+
+use std::sync::Arc;
+
+use murder_protocol::verbs::LockHolder;
+use murder_protocol::{Blame, Failure};
+
+use super::super::{carry_out, release, releases, warm};
+use super::{Halt, Runner};
+use crate::cli::{self, TaskSpec};
+use crate::fleet::{Ended, HostResult, Outcome};
+use crate::inventory::Host;
+use crate::recipe::{Action, RecipeError, With, text_of};
+use crate::report::{Event, Refusal};
+use crate::settings::{self, ReleaseTask, ReleaseWhat, Task, TaskName};
+
+/// The hosts that are asked for the same.
+type Group = (Vec<(String, String)>, Vec<Arc<Host>>);
+
+impl Runner<'_> {
+    pub(super) async fn task(
+        &mut self,
+        action: &Action,
+        name: &str,
+        with: &[With],
+    ) -> Result<(), Halt> {
+        let Some(spec) = TaskSpec::find(name) else { return Ok(()) };
+        let hosts = self.hosts_of_task(action, spec)?;
+        for (keys, hosts) in self.groups(action, with, hosts)? {
+            let task = self.made(action, spec, &keys)?;
+            self.transcript.note(&format!("task {name}"));
+            if self.only_looks() {
+                self.look(task, hosts).await?;
+                continue;
+            }
+            let results = self.carry_out(task, hosts).await?;
+            self.fleet.took(&results);
+            self.take(&results)?;
+        }
+        Ok(())
+    }
+
+    /// Renders the keys for each host. Hosts that come to the same are one task.
+    pub(super) fn groups(
+        &self,
+        action: &Action,
+        with: &[With],
+        hosts: Vec<Arc<Host>>,
+    ) -> Result<Vec<Group>, RecipeError> {
+        let mut groups: Vec<Group> = Vec::new();
+        for host in hosts {
+            let mut keys = rendered(with, &self.given(&host, action))?;
+            leave_to_the_host(&mut keys, &host);
+            match groups.iter_mut().find(|(known, _)| *known == keys) {
+                Some((_, hosts)) => hosts.push(host),
+                None => groups.push((keys, vec![host])),
+            }
+        }
+        Ok(groups)
+    }
+
+    pub(super) fn made(
+        &self,
+        action: &Action,
+        spec: &'static TaskSpec,
+        keys: &[(String, String)],
+    ) -> Result<Task, Halt> {
+        let variable = |name: &str| settings::variable(self.inventory, name);
+        let made =
+            cli::assign(spec, keys).and_then(|values| settings::task(spec, &values, &variable));
+        made.map_err(|error| {
+            let text = format!("{}: {}", action.step.at, Refusal::new(&error, None).message);
+            let text = self.secrets.mask(&text).into_owned();
+            Halt::Blocked(Failure::new(Blame::Operator, text))
+        })
+    }
+
+    async fn carry_out(
+        &mut self,
+        task: Task,
+        hosts: Vec<Arc<Host>>,
+    ) -> Result<Vec<HostResult>, Halt> {
+        let context = self.context.with(task.clone(), hosts.clone());
+        let results = match task {
+            Task::Warm(wanted) => {
+                let (ends, agents) = release::ensure_warm(&context, hosts, wanted.span).await?;
+                self.begun.agents.extend(agents);
+                results(ends)
+            }
+            Task::Cool => {
+                let agents = std::mem::take(&mut self.begun.agents);
+                let context = self.context.with(Task::Cool, agents);
+                results(warm::cool(&context).await?)
+            }
+            Task::Release(task) if task.what == ReleaseWhat::Lock => {
+                let holder = self.holder();
+                let chance = holder.chance.clone();
+                let ends = releases::lock(&context, &task, holder).await?;
+                if ends.iter().all(|end| end.value.is_some()) {
+                    self.begun.lock = Some(chance);
+                }
+                results(ends)
+            }
+            // What somebody else holds is not this run's to give back.
+            Task::Release(task) if task.what == ReleaseWhat::Unlock => {
+                let own = self.script.actions().any(locks);
+                let chance = self.begun.lock.take();
+                if own && chance.is_none() {
+                    return Ok(Vec::new());
+                }
+                results(releases::unlock(&context, &task, chance).await?)
+            }
+            Task::Release(task) if task.what == ReleaseWhat::Prove => {
+                self.prove(&context, &task).await?
+            }
+            _ => carry_out(&context).await?,
+        };
+        let done = |result: &HostResult| matches!(result.outcome, Outcome::Ok(_));
+        match context.settings.task.name() {
+            TaskName::StartTracker => self.begun.tracker |= results.iter().any(done),
+            TaskName::StopTracker => self.begun.tracker = false,
+            TaskName::StartSeeding => self.begun.seeder |= results.iter().any(done),
+            TaskName::StopSeeding => self.begun.seeder = false,
+            _ => {}
+        }
+        self.variables.started(&self.begun.words());
+        Ok(results)
+    }
+
+    /// Each host proves that it has the release; without a name they have to agree on which one
+    /// was current before.
+    async fn prove(
+        &mut self,
+        context: &super::Context,
+        task: &ReleaseTask,
+    ) -> Result<Vec<HostResult>, Halt> {
+        let ends = releases::run(context, task).await?;
+        let mut found = task.release.clone();
+        for end in &ends {
+            let Some(done) = &end.value else { continue };
+            let Some(previous) = &done.releases.previous else { continue };
+            let known = found.get_or_insert_with(|| previous.clone());
+            if task.release.is_none() && known != previous {
+                let text = format!(
+                    "hosts differ in the release before: {known}, and {previous} on {}",
+                    end.result.host
+                );
+                let failure = Failure::new(Blame::Operator, text)
+                    .hint("murder releases shows them; name one with release=");
+                return Err(Halt::Blocked(failure));
+            }
+        }
+        if let Some(release) = found {
+            let text = format!("the release to go back to is {release}");
+            self.context.reporter.emit(Event::Note(text));
+            self.proved = Some(release);
+        }
+        Ok(results(ends))
+    }
+
+    /// With `--check`: tasks that change nothing are done, and one that prepares only looks.
+    async fn look(&mut self, task: Task, hosts: Vec<Arc<Host>>) -> Result<(), Halt> {
+        let task = match task {
+            Task::Release(task) => match task.what {
+                ReleaseWhat::Check | ReleaseWhat::Prove | ReleaseWhat::List => task,
+                ReleaseWhat::Prepare => ReleaseTask { what: ReleaseWhat::Check, ..task },
+                _ => return self.would(Task::Release(task), hosts),
+            },
+            other => return self.would(other, hosts),
+        };
+        let context = self.context.with(Task::Release(task.clone()), hosts);
+        let ends = releases::run(&context, &task).await?;
+        for end in &ends {
+            for what in end.value.iter().flat_map(|done| &done.did) {
+                let text = format!("{}: would: {what}", end.result.host);
+                self.context.reporter.emit(Event::Note(text));
+            }
+        }
+        let results = results(ends);
+        self.take(&results)
+    }
+
+    fn would(&self, task: Task, hosts: Vec<Arc<Host>>) -> Result<(), Halt> {
+        let context = self.context.with(task, hosts);
+        for step in super::super::plan::of(&context.settings, &context.cast).steps {
+            self.context.reporter.emit(Event::Note(format!("would: {}", step.what)));
+        }
+        Ok(())
+    }
+
+    fn holder(&self) -> LockHolder {
+        let seconds = self.context.settings.timeout.as_secs();
+        super::start::holder(&self.script.name, &self.transcript.release(), seconds)
+    }
+}
+
+/// The keys of a task as they come to on a host.
+pub(super) fn rendered(
+    with: &[With],
+    scope: &crate::recipe::Scope,
+) -> Result<Vec<(String, String)>, RecipeError> {
+    let key = |with: &With| Ok((with.key.clone(), text_of(&with.value.value(scope)?)));
+    with.iter().map(key).collect()
+}
+
+/// Takes out what a host's own variables say too: hosts that differ in nothing else are one task.
+pub(super) fn leave_to_the_host(keys: &mut Vec<(String, String)>, host: &Host) {
+    keys.retain(|(key, value)| {
+        key != cli::keys::DEPLOY_TO.name
+            || releases::deploy_to(None, host).ok().as_ref() != Some(value)
+    });
+}
+
+pub(super) fn locks(action: &Action) -> bool {
+    let name = TaskName::LockDeploys.as_str();
+    matches!(&action.step.body, crate::recipe::Body::Task { name: task, .. } if task == name)
+}
+
+fn results<T>(ends: Vec<Ended<T>>) -> Vec<HostResult> {
+    ends.into_iter().map(|end| end.result).collect()
+}
