@@ -21,7 +21,7 @@ fn the_commands_of_the_readme_work_as_they_are_shown() {
         .flat_map(|block| block.lines())
         .filter(|l| l.starts_with("murder "))
         .collect();
-    assert_eq!(lines.len(), 8, "{lines:?}");
+    assert_eq!(lines.len(), 12, "{lines:?}");
     for line in lines {
         fleet.laptop().sh(&format!("PATH={BIN}:$PATH; {line}"));
     }
@@ -30,6 +30,15 @@ fn the_commands_of_the_readme_work_as_they_are_shown() {
         for tag in ["Deploy20100101", "Deploy20100102"] {
             tree::assert_same(&files, &host.path(&format!("/tmp/out/{tag}")));
         }
+        // The second release was rolled back from.
+        let current = fs::read_link(host.path("/srv/app/current")).unwrap();
+        let mut releases: Vec<_> = fs::read_dir(host.path("/srv/app/releases"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        releases.sort();
+        assert_eq!(releases.len(), 2, "{releases:?}");
+        assert_eq!(current, std::path::Path::new("releases").join(&releases[0]));
     }
 }
 
