@@ -24,7 +24,7 @@ pub struct WarmExpected {
     pub trackers: Vec<SocketAddr>,
     /// What each host and the tracker know and nobody else, in the order of the request.
     pub keys: Vec<Secret>,
-    /// Those of the hosts on which an agent waits already.
+    /// Those of the hosts on which an agent waits already, and for half that time at least.
     #[serde(default)]
     pub waiting: Vec<String>,
 }

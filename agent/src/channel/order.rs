@@ -76,10 +76,12 @@ pub struct Answer {
     pub word: Word,
 }
 
-/// How far an order is. The first message says that the agent has come.
+/// How far an order is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
+    /// The agent waits for so many seconds more. The first message, and only the first.
+    Waits(u64),
     /// It has come.
     Received,
     /// Nothing is new, but the agent lives.

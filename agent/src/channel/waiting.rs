@@ -38,6 +38,8 @@ pub struct Waiter {
     pub key: Secret,
     /// The address to speak from, if the inventory gives it.
     pub announce_ip: Option<IpAddr>,
+    /// Until when it waits.
+    pub until: Instant,
 }
 
 /// An order with its number and whatever came with it.
@@ -125,7 +127,8 @@ impl Waiter {
             let (sent, torrent) = (Sent::default(), Vec::new());
             let mut waiting =
                 Waiting { lines, write, seals, sent, torrent, heard: now, spoke: now };
-            waiting.answer(0, Word::Received).await?;
+            let rest = self.until.saturating_duration_since(now);
+            waiting.answer(0, Word::Waits(rest.as_secs())).await?;
             match waiting.next().await? {
                 Some(Ordered { order: Order::Meet, .. }) => Ok(waiting),
                 _ => Err(WaitError::Unexpected),

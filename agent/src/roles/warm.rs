@@ -73,7 +73,8 @@ async fn wait(started: Started, request: WarmStart, place: &Place) -> ExitCode {
     let log = &place.log;
     let until = Instant::now() + Duration::from_secs(request.seconds);
     let lease = Duration::from_secs(request.lease_seconds);
-    let waiter = Waiter { host: request.host, key: request.key, announce_ip: request.announce_ip };
+    let WarmStart { host, key, announce_ip, .. } = request;
+    let waiter = Waiter { host, key, announce_ip, until };
     let trackers = Trackers { waiter, addresses: request.trackers };
     let mut signals = match EndSignals::catch() {
         Ok(signals) => signals,

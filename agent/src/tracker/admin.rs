@@ -179,7 +179,8 @@ async fn expect(shared: &Shared, request: WarmExpect) -> Result<WarmExpected, Fa
     let fresh: Result<Vec<_>, _> = request.hosts.iter().map(|_| keys::fresh()).collect();
     let fresh = fresh.map_err(|error| no_chance(&error))?;
     shared.log.line(format_args!("expects agents to wait on {} hosts", request.hosts.len()));
-    let waiting = shared.waiting.of(&request.hosts);
+    // One that is about to go is better replaced.
+    let waiting = shared.waiting.of_for(&request.hosts, span / 2);
     let keys = shared.with(|state, now| state.expect(now, request.hosts, span, fresh));
     wait_until_kept(shared).await;
     Ok(WarmExpected { trackers: shared.addresses(), keys, waiting })

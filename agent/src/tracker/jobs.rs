@@ -26,6 +26,8 @@ struct Sessions {
 struct Session {
     number: u64,
     jobs: mpsc::Sender<Job>,
+    /// When its agent goes.
+    until: Instant,
 }
 
 /// What one agent is to be given.
@@ -88,19 +90,30 @@ impl Waiting {
         hosts.iter().filter(|host| sessions.by_host.contains_key(*host)).cloned().collect()
     }
 
+    /// Which of these hosts have an agent that goes on waiting for so long.
+    pub(super) fn of_for(&self, hosts: &[String], span: Duration) -> Vec<String> {
+        let now = Instant::now();
+        let sessions = self.lock();
+        let stays = |host: &&String| {
+            let session = sessions.by_host.get(*host);
+            session.is_some_and(|session| session.until.saturating_duration_since(now) >= span)
+        };
+        hosts.iter().filter(stays).cloned().collect()
+    }
+
     /// Lets the agent of a host go.
     pub(super) fn let_go(&self, host: &str) {
         self.lock().by_host.remove(host);
     }
 
-    /// An agent waits from now on, in place of one of the same host. It is let go when there can
-    /// be no more jobs.
-    pub(super) fn enter(&self, host: String) -> (u64, mpsc::Receiver<Job>) {
+    /// An agent waits from now on, and means to go at that time, in place of one of the same host.
+    /// It is let go when there can be no more jobs.
+    pub(super) fn enter(&self, host: String, until: Instant) -> (u64, mpsc::Receiver<Job>) {
         let (jobs, received) = mpsc::channel(JOBS);
         let mut sessions = self.lock();
         sessions.count += 1;
         let number = sessions.count;
-        sessions.by_host.insert(host, Session { number, jobs });
+        sessions.by_host.insert(host, Session { number, jobs, until });
         (number, received)
     }
 
@@ -277,6 +290,10 @@ mod tests {
         Given::to(waiting, jobs, Patience::for_result(RESULT))
     }
 
+    fn enter(waiting: &Waiting, host: &str) -> (u64, mpsc::Receiver<Job>) {
+        waiting.enter(host.to_owned(), Instant::now() + RESULT)
+    }
+
     fn end(host: &str, end: End) -> Option<(String, End)> {
         Some((host.to_owned(), end))
     }
@@ -284,8 +301,11 @@ mod tests {
     #[tokio::test]
     async fn a_job_has_one_end_and_a_host_where_nobody_waits_has_it_at_once() {
         let waiting = Waiting::default();
-        let (_, mut jobs) = waiting.enter("a".to_owned());
-        assert_eq!(waiting.of(&["a".to_owned(), "b".to_owned()]), ["a"]);
+        let (_, mut jobs) = enter(&waiting, "a");
+        let hosts = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(waiting.of(&hosts), ["a"]);
+        assert_eq!(waiting.of_for(&hosts, RESULT / 2), ["a"]);
+        assert!(waiting.of_for(&hosts, RESULT * 2).is_empty(), "it goes before");
         let mut given = give(&waiting, &["a", "b", "a"]);
         assert_eq!(given.next().await, end("b", End::Untold));
         let taken = jobs.recv().await.unwrap();
@@ -301,8 +321,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_agent_that_does_not_say_that_the_job_has_come_is_soon_given_up() {
         let waiting = Waiting::default();
-        let (_, mut silent) = waiting.enter("a".to_owned());
-        let (_, mut slow) = waiting.enter("b".to_owned());
+        let (_, mut silent) = enter(&waiting, "a");
+        let (_, mut slow) = enter(&waiting, "b");
         let mut given = give(&waiting, &["a", "b"]);
         let _taken = silent.recv().await.unwrap();
         let slow = slow.recv().await.unwrap();
@@ -317,7 +337,7 @@ mod tests {
     #[tokio::test]
     async fn an_agent_that_goes_with_its_job_is_given_up_at_once() {
         let waiting = Waiting::default();
-        let (number, mut jobs) = waiting.enter("a".to_owned());
+        let (number, mut jobs) = enter(&waiting, "a");
         let mut given = give(&waiting, &["a"]);
         let taken = jobs.recv().await.unwrap();
         taken.owner.tell(Word::Received);
@@ -330,8 +350,8 @@ mod tests {
     #[tokio::test]
     async fn an_agent_that_came_again_stays_when_its_old_connection_ends() {
         let waiting = Waiting::default();
-        let (old, mut jobs) = waiting.enter("a".to_owned());
-        let (new, _again) = waiting.enter("a".to_owned());
+        let (old, mut jobs) = enter(&waiting, "a");
+        let (new, _again) = enter(&waiting, "a");
         assert!(jobs.recv().await.is_none(), "the old one is let go");
         waiting.leave("a", old);
         assert_eq!(waiting.of(&["a".to_owned()]), ["a"]);

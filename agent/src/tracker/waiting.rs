@@ -54,7 +54,7 @@ pub(super) async fn serve(
     let key = shared.with(|state, now| state.warm.key(now, host).cloned());
     let key = key.ok_or_else(|| WaitingError::Unexpected(host.clone()))?;
     let mut talk = Talk::meet(&key, wait, lines, write).await?;
-    let (number, jobs) = shared.waiting.enter(host.clone());
+    let (number, jobs) = shared.waiting.enter(host.clone(), talk.until);
     // It may have been forgotten while it came.
     if shared.with(|state, now| state.warm.key(now, host).is_none()) {
         shared.waiting.leave(host, number);
@@ -74,6 +74,8 @@ struct Talk<'a> {
     seals: Seals,
     /// Orders without a result, by their numbers.
     open: BTreeMap<u64, Owner>,
+    /// When the agent will have waited long enough.
+    until: Instant,
     heard: Instant,
     spoke: Instant,
 }
@@ -89,12 +91,17 @@ impl<'a> Talk<'a> {
         let chance = keys::hex::<16>()?;
         let seals = Seals::new(key, &wait.host, &wait.chance, &chance, Side::Tracker);
         let now = Instant::now();
-        let mut talk = Self { lines, write, seals, open: BTreeMap::new(), heard: now, spoke: now };
+        let open = BTreeMap::new();
+        let mut talk = Self { lines, write, seals, open, until: now, heard: now, spoke: now };
         talk.send(&encode(&ToWaiting::Chance(chance))).await?;
         let first = timeout(SILENCE, talk.lines.next()).await.map_err(|_| WaitingError::Silent)?;
         let sealed: Sealed = first?.ok_or(WaitingError::Closed)?;
         match talk.seals.open(&sealed)? {
-            Answer { order: 0, word: Word::Received } => Ok(talk),
+            Answer { order: 0, word: Word::Waits(seconds) } => {
+                let until = now.checked_add(Duration::from_secs(seconds));
+                talk.until = until.ok_or(WaitingError::Words)?;
+                Ok(talk)
+            }
             Answer { .. } => Err(WaitingError::Words),
         }
     }

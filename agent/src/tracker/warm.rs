@@ -25,7 +25,7 @@ struct Place {
 }
 
 impl Warm {
-    /// Expects an agent on a host for so long. A host that is expected already keeps its key, so
+    /// Expects an agent on a host for so long at least. A host that is expected already keeps its key, so
     /// that an agent that waits there goes on until another one takes its place.
     pub(super) fn expect(
         &mut self,
@@ -36,7 +36,7 @@ impl Warm {
     ) -> Secret {
         let until = now + span;
         let place = self.0.entry(host).or_insert(Place { key: fresh, until });
-        place.until = until;
+        place.until = place.until.max(until);
         place.key.clone()
     }
 
@@ -90,6 +90,9 @@ mod tests {
         let span = Duration::from_secs(10);
         warm.expect(at(0), "a".to_owned(), span, secret("one"));
         assert_eq!(warm.expect(at(9), "a".to_owned(), span, secret("two")), secret("one"));
+        assert_eq!(warm.key(at(18), "a"), Some(&secret("one")));
+        // One that waits for long is not forgotten because somebody needs it for a moment.
+        warm.expect(at(9), "a".to_owned(), Duration::from_secs(1), secret("three"));
         assert_eq!(warm.key(at(18), "a"), Some(&secret("one")));
     }
 }

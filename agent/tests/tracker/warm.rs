@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use murder_agent::channel::{
     Order, Ordered, SWITCHING, Seals, Side, ToTracker, ToWaiting, WaitError, Waiter, Waiting, Word,
@@ -14,6 +15,7 @@ use murder_protocol::verbs::{
     WarmExpect, WarmExpected, WarmForget, WarmForgotten,
 };
 use murder_protocol::{Blame, Bytes, Failure, Frame, Secret};
+use tokio::time::Instant;
 
 use crate::harness::{Fixture, host, tag, torrent};
 
@@ -97,6 +99,19 @@ async fn a_host_that_is_forgotten_is_let_go_and_not_let_in_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_expects_agents_hears_where_one_waits_that_stays_for_half_the_time() {
+    let tracker = Fixture::new();
+    let keys = expect(&tracker, &[1, 2]);
+    let _agent = meet(&tracker, 1, &keys[0]).await.unwrap();
+    for (seconds, waiting) in [(1000, vec![host(1)]), (1500, vec![])] {
+        let hosts = vec![host(1), host(2)];
+        let request = AdminRequest::Expect(WarmExpect { hosts, seconds });
+        let expected: WarmExpected = ask(&tracker.home, &request).unwrap();
+        assert_eq!(expected.waiting, waiting);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tracker_that_was_killed_and_started_again_is_the_one_they_know() {
     let mut tracker = Fixture::new();
     let keys = expect(&tracker, &[1]);
@@ -117,8 +132,7 @@ async fn whoever_only_pretends_to_be_the_tracker_gives_no_orders() {
         let pretender = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = pretender.local_addr().unwrap();
         let pretending = std::thread::spawn(move || pretend(&pretender, forged));
-        let waiter = Waiter { host: host(1), key: key.clone(), announce_ip: None };
-        let error = waiter.meet(address).await.unwrap_err();
+        let error = waiter(1, &key).meet(address).await.unwrap_err();
         pretending.join().unwrap();
         match forged {
             Forged::Seal => assert!(matches!(error, WaitError::Seal(_)), "{error}"),
@@ -174,8 +188,12 @@ pub(crate) async fn meet(
     number: u16,
     key: &Secret,
 ) -> Result<Waiting, WaitError> {
-    let waiter = Waiter { host: host(number), key: key.clone(), announce_ip: None };
-    waiter.meet(tracker.address).await
+    waiter(number, key).meet(tracker.address).await
+}
+
+fn waiter(number: u16, key: &Secret) -> Waiter {
+    let until = Instant::now() + Duration::from_secs(600);
+    Waiter { host: host(number), key: key.clone(), announce_ip: None, until }
 }
 
 pub(crate) async fn order(agent: &mut Waiting) -> Ordered {
