@@ -10,6 +10,7 @@ mod net;
 mod readme;
 mod session;
 mod ssh;
+mod switch;
 #[path = "../common/tree.rs"]
 mod tree;
 mod warm;
