@@ -63,6 +63,14 @@ pub enum CliError {
         /// The variable of the inventory that would do.
         variable: Option<&'static str>,
     },
+    /// Two keys of which only one can count.
+    #[error("{one} and {other} exclude each other")]
+    Either {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
     /// The same key twice.
     #[error("{key} is given twice: {first:?} and {second:?}")]
     Twice {
@@ -127,6 +135,9 @@ impl CliError {
                     Some((_, key)) => format!("keys have no dashes: {}={}", key.name, key.example),
                     None => "murder --help lists the options".into(),
                 }
+            }
+            Self::Either { other, .. } => {
+                format!("from is a path of this machine, {other} one of the seeder: leave one out")
             }
             Self::TwoSources => {
                 "leave one of them out; --limit picks hosts of an inventory by name".into()

@@ -59,12 +59,22 @@ pub const FILES_PATH: Key = Key {
     example: "\"~/files\"",
 };
 
+/// What is packed here.
+pub const FROM: Key = Key {
+    name: "from",
+    kind: Kind::LocalPath,
+    default: Default::Nothing("files_path, on the seeder"),
+    help: "What to distribute, if it is on this machine: a directory, packed here and sent to the \
+           seeder while it is packed. It may be relative to the working directory.",
+    example: "./build",
+};
+
 /// One file and not a tree.
 pub const PATH_IS_FILE: Key = Key {
     name: "path_is_file",
     kind: Kind::Switch,
     default: Default::Value("0"),
-    help: "files_path is one file. On the peers it goes to destination_path as cp would put it: \
+    help: "files_path or from is one file. On the peers it goes to destination_path as cp would put it: \
            into it if that is a directory, else to that very path. It never replaces a directory.",
     example: "1",
 };

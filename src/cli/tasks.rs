@@ -86,6 +86,7 @@ pub const TASKS: &[TaskSpec] = &[
         keys: &[
             keys::TAG,
             keys::FILES_PATH,
+            keys::FROM,
             keys::DESTINATION_PATH,
             keys::NO_TAG_DIRECTORY,
             keys::PATH_IS_FILE,
@@ -132,6 +133,7 @@ pub const TASKS: &[TaskSpec] = &[
         keys: &[
             keys::TAG,
             keys::FILES_PATH,
+            keys::FROM,
             keys::PATH_IS_FILE,
             keys::DO_NOT_DOWNLOAD_TORRENT,
             keys::EXCLUDE,

@@ -11,6 +11,8 @@ pub enum Kind {
     Tag,
     /// A path on a host, absolute or in the home of the user that logs in.
     Path,
+    /// A path on this machine, or nothing.
+    LocalPath,
     /// A text of one line that is not empty.
     Text,
     /// One of 0, 1, true, false, yes, no.
@@ -55,7 +57,7 @@ impl Kind {
     pub fn placeholder(self) -> String {
         match self {
             Self::Tag => "TAG".into(),
-            Self::Path => "PATH".into(),
+            Self::Path | Self::LocalPath => "PATH".into(),
             Self::Text => "TEXT".into(),
             Self::Switch => "0|1".into(),
             Self::Count => "N".into(),
@@ -75,8 +77,10 @@ impl Kind {
         match self {
             Self::Tag => Ok(Value::Tag(text.parse()?)),
             Self::Path | Self::Text if text.is_empty() => Err(ValueError::Empty),
-            Self::Text if text.chars().any(char::is_control) => Err(wrong("a text of one line")),
-            Self::Text => Ok(Value::Text(text.to_owned())),
+            Self::Text | Self::LocalPath if text.chars().any(char::is_control) => {
+                Err(wrong("a text of one line"))
+            }
+            Self::Text | Self::LocalPath => Ok(Value::Text(text.to_owned())),
             Self::Path => match text.chars().find(|c| c.is_control()) {
                 Some(_) => Err(wrong("a path without control characters")),
                 None if text.starts_with('/') || text.starts_with("~/") => {

@@ -195,9 +195,21 @@ impl Keys<'_> {
     }
 
     fn create(&self) -> Result<Create, CliError> {
+        let from = self.text(keys::FROM.name).filter(|from| !from.is_empty());
+        let files_path = match &from {
+            None => self.needed(&keys::FILES_PATH)?,
+            Some(_) if self.value(keys::FILES_PATH.name).is_some() => {
+                return Err(CliError::Either {
+                    one: keys::FROM.name,
+                    other: keys::FILES_PATH.name,
+                });
+            }
+            Some(_) => None,
+        };
         Ok(Create {
             tag: self.tag()?,
-            files_path: self.needed(&keys::FILES_PATH)?,
+            from,
+            files_path,
             path_is_file: self.switch("path_is_file"),
             do_not_download_torrent: self.switch("do_not_download_torrent"),
             exclude: self.list("exclude"),

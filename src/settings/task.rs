@@ -206,6 +206,8 @@ pub struct Tagged {
 pub struct Create {
     /// The distribution's name.
     pub tag: Tag,
+    /// The path on this machine, in place of one on the seeder.
+    pub from: Option<String>,
     /// The path on the seeder; without it the seeder's `default_seeder_files_path`.
     pub files_path: Option<String>,
     /// It is one file.

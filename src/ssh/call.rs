@@ -74,12 +74,34 @@ impl<V: Verb> Stream<V> {
                 break;
             }
         }
+        Err(self.end().await)
+    }
+
+    /// So many bytes that follow an event's line as they are. Must not be cancelled, unless the
+    /// stream is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next`].
+    pub async fn bytes(&mut self, length: usize) -> Result<Vec<u8>, CallError> {
+        let mut bytes = vec![0; length];
+        if let Some(child) = &mut self.child
+            && child.stdout.read_exact(&mut bytes).await.is_ok()
+        {
+            return Ok(bytes);
+        }
+        Err(self.end().await)
+    }
+
+    /// Why nothing more comes.
+    async fn end(&mut self) -> CallError {
         let Some(child) = self.child.take() else {
-            return Err(CallError::Lost("it has ended".into()));
+            return CallError::Lost("it has ended".into());
         };
-        let ended = tokio::time::timeout(END_GRACE, child.end()).await;
-        let ended = ended.map_err(|_| CallError::Lost("it closed its output".into()))?;
-        Err(CallError::of_end(&self.path, ended, self.noise.trim()))
+        match tokio::time::timeout(END_GRACE, child.end()).await {
+            Ok(ended) => CallError::of_end(&self.path, ended, self.noise.trim()),
+            Err(_) => CallError::Lost("it closed its output".into()),
+        }
     }
 
     /// Sends one more line, such as [`murder_protocol::verbs::WatchInput`].
@@ -87,6 +109,17 @@ impl<V: Verb> Stream<V> {
         if let Some(child) = &mut self.child {
             let json = serde_json::to_string(input).unwrap_or_default();
             child.send(format!("{json}\n").as_bytes()).await;
+        }
+    }
+
+    /// Sends bytes as they are. False if the agent no longer reads; [`Self::next`] says why.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
+        match &mut self.child {
+            Some(child) => {
+                child.send(bytes).await;
+                child.takes_input()
+            }
+            None => false,
         }
     }
 

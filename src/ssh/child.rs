@@ -114,6 +114,11 @@ impl Child {
         }
     }
 
+    /// Whether its stdin is still open.
+    pub(super) fn takes_input(&self) -> bool {
+        self.stdin.is_some()
+    }
+
     /// Closes its stdin.
     pub(super) fn close_stdin(&mut self) {
         self.stdin = None;

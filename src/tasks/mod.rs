@@ -17,6 +17,7 @@ mod recipe;
 mod release;
 mod releases;
 mod seeding;
+mod sending;
 mod status;
 mod torrent;
 mod tracker;

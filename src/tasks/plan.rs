@@ -7,6 +7,7 @@ use murder_protocol::Tag;
 
 use super::context::Cast;
 use super::releases;
+use super::sending;
 use super::torrent::temp_path;
 use crate::inventory::Host;
 use crate::plan::{Change, PathChange, Plan, Step};
@@ -85,18 +86,25 @@ impl Planner<'_> {
 
     fn create(&self, create: &Create) -> Step {
         let hosts = [self.cast.seeder.clone()];
-        let from = create
+        let files_path = create
             .files_path
             .as_deref()
             .or_else(|| self.cast.seeder.default_seeder_files_path())
             .map(str::to_owned);
-        let mut paths = changes(&hosts, Change::Read, |_| from.clone());
+        let files_path = if create.from.is_some() { None } else { files_path };
+        let mut paths = changes(&hosts, Change::Read, |_| files_path.clone());
         for end in ["tgz", "tgz.torrent"] {
             paths.extend(changes(&hosts, Change::Replace, |host| {
                 Some(spool(host, &create.tag, create.temp_path.as_deref(), end))
             }));
         }
-        let what = format!("pack {} and make its torrent", create.tag);
+        let what = match &create.from {
+            None => format!("pack {} and make its torrent", create.tag),
+            Some(from) => format!(
+                "pack {} of this machine and send it to the seeder, and make its torrent",
+                sending::absolute(from).display()
+            ),
+        };
         step(&what, &hosts, paths)
     }
 

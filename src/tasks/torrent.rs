@@ -1,4 +1,5 @@
-//! `create_torrent` and `download_torrent`: the seeder packs, and the torrent comes here.
+//! `create_torrent` and `download_torrent`: the seeder packs, or takes in what is packed here, and
+//! the torrent comes here.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -9,7 +10,8 @@ use murder_protocol::verbs::{TorrentCreate, TorrentRead, TorrentReply, TorrentSu
 use murder_protocol::{Blame, Failure, Tag};
 
 use super::context::{Context, Stop, missing};
-use crate::fleet::{Done, Ended, Job};
+use super::sending;
+use crate::fleet::{Done, Ended, Job, Outcome};
 use crate::inventory::Host;
 use crate::report::{Event, units};
 use crate::settings::{Create, Tagged, TaskName};
@@ -55,26 +57,9 @@ pub(super) fn temp_path(host: &Host, typed: Option<&str>) -> Option<String> {
 }
 
 async fn pack(context: Context, create: Create, host: Arc<Host>) -> Job<TorrentSummary> {
-    let files_path = create.files_path.as_deref().or_else(|| host.default_seeder_files_path());
-    let request = TorrentCreate {
-        tag: create.tag.clone(),
-        files_path: files_path.ok_or_else(|| missing("files_path"))?.to_owned(),
-        path_is_file: create.path_is_file,
-        exclude: create.exclude.clone(),
-        compression: create.compression,
-        temp_path: temp_path(&host, create.temp_path.as_deref()),
-    };
-    let mut stream = context.stream(&host, &request).await?;
-    let TorrentReply { torrent, summary: made } = loop {
-        match stream.next().await? {
-            Step::Reply(reply) => break reply,
-            Step::Event(event) => context.reporter.emit(Event::Progress {
-                host: host.name.clone(),
-                what: "packing",
-                bytes: event.bytes,
-                total: event.total,
-            }),
-        }
+    let TorrentReply { torrent, summary: made } = match &create.from {
+        Some(from) => sending::send(&context, &create, from, &host).await?,
+        None => pack_there(&context, &create, &host).await?,
     };
     let mut detail = summary(&made);
     if !create.do_not_download_torrent {
@@ -82,6 +67,34 @@ async fn pack(context: Context, create: Create, host: Arc<Host>) -> Job<TorrentS
         detail = format!("{detail}; torrent in {}", path.display());
     }
     Ok(Done { detail, value: made })
+}
+
+async fn pack_there(
+    context: &Context,
+    create: &Create,
+    host: &Host,
+) -> Result<TorrentReply, Outcome> {
+    let files_path = create.files_path.as_deref().or_else(|| host.default_seeder_files_path());
+    let request = TorrentCreate {
+        tag: create.tag.clone(),
+        files_path: files_path.ok_or_else(|| missing("files_path"))?.to_owned(),
+        path_is_file: create.path_is_file,
+        exclude: create.exclude.clone(),
+        compression: create.compression,
+        temp_path: temp_path(host, create.temp_path.as_deref()),
+    };
+    let mut stream = context.stream(host, &request).await?;
+    loop {
+        match stream.next().await? {
+            Step::Reply(reply) => return Ok(reply),
+            Step::Event(event) => context.reporter.emit(Event::Progress {
+                host: host.name.clone(),
+                what: "packing",
+                bytes: event.bytes,
+                total: event.total,
+            }),
+        }
+    }
 }
 
 fn summary(summary: &TorrentSummary) -> String {

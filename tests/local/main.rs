@@ -107,6 +107,43 @@ fn distribute_does_the_whole_job_and_stops_what_it_started() {
 }
 
 #[test]
+fn what_is_on_this_machine_is_packed_here_and_sent_to_the_seeder() {
+    let site = Site::new(180, 2);
+    for line in ["distribute_files", "start_tracker"] {
+        site.murder(line).expect(0);
+    }
+    site.murder("create_torrent tag=v1 from=./files").expect(0);
+    for line in ["start_seeding tag=v1", "peer tag=v1", "stop_seeding tag=v1"] {
+        site.murder(line).expect(0);
+    }
+    site.murder("distribute tag=v2 from=./files").expect(0);
+    for peer in site.peers() {
+        site.assert_same_tree(peer, "v1");
+        site.assert_same_tree(peer, "v2");
+    }
+}
+
+#[test]
+fn a_path_that_this_machine_lacks_leaves_nothing_on_the_seeder() {
+    let site = Site::new(190, 1);
+    site.murder("distribute_files").expect(0);
+    let ran = site.murder("create_torrent tag=v1 from=/nowhere/at/all").expect(3);
+    assert!(ran.stderr.contains("on this machine: /nowhere/at/all"), "{}", ran.stderr);
+    assert_eq!(site.spool("s1"), Vec::<String>::new());
+}
+
+#[test]
+fn a_seeder_that_cannot_keep_what_is_sent_says_why_itself() {
+    let site = Site::new(200, 1);
+    site.murder("distribute_files").expect(0);
+    // A folder can't be made below a file.
+    let line = "create_torrent tag=v1 from=./files temp_path=FOLDER/inventory.yaml/spool";
+    let ran = site.murder(line).expect(3);
+    assert!(ran.stderr.contains("inventory.yaml/spool"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("on this machine"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_host_without_an_agent_is_sent_to_distribute_files() {
     let site = Site::new(60, 1);
     let ran = site.murder("start_tracker").expect(3);

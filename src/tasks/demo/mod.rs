@@ -138,6 +138,7 @@ fn settings_of(settings: &Settings, site: &Site) -> Settings {
     let tag: murder_protocol::Tag = TAG.parse().expect("the demo's tag is one");
     let create = Create {
         tag: tag.clone(),
+        from: None,
         files_path: Some(site.files().to_string_lossy().into_owned()),
         path_is_file: false,
         do_not_download_torrent: true,
