@@ -126,7 +126,7 @@ pub const TASKS: &[TaskSpec] = &[
     TaskSpec {
         name: TaskName::CreateTorrent,
         on: On::Seeder,
-        summary: "pack a path of the seeder and make its torrent",
+        summary: "pack a path of the seeder or from=, and make its torrent",
         help: "Writes TAG.tgz and TAG.tgz.torrent on the seeder and fetches the torrent to this \
                machine, into murder/torrents in the state folder. Sockets, pipes and devices in the tree are errors, and so is a file \
                that changes while it is read.",
