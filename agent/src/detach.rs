@@ -54,7 +54,7 @@ where
             Err(Failure::new(Blame::Host, format!("the {noun} was not ready after {seconds} s"))
                 .hint("look at its log with the task logs"))
         }
-        Some(line) => match serde_json::from_str(&line) {
+        Some(line) => match serde_json::from_slice(line.as_bytes()) {
             Ok(FirstWord::Ready(value)) => {
                 let pid = child.id();
                 // Whoever outlives the role, as an agent that waits does, must take note of its
@@ -79,7 +79,7 @@ impl Started {
         std::env::set_current_dir("/")?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
-        Ok((Self(()), serde_json::from_str(&line)?))
+        Ok((Self(()), serde_json::from_slice(line.as_bytes())?))
     }
 
     /// Tells the parent that the role is ready, and lets go of it. What goes to stderr from now

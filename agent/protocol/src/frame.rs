@@ -63,7 +63,9 @@ pub fn encode<E: Serialize, R: Serialize>(frame: &Frame<E, R>) -> String {
 pub fn decode<E: DeserializeOwned, R: DeserializeOwned>(line: &str) -> Decoded<E, R> {
     match line.trim_end().strip_prefix(MARK) {
         None => Decoded::Noise,
-        Some(json) => match serde_json::from_str(json) {
+        // From bytes here and in the agent: another kind of reader would be another copy of every
+        // type's parser, and the agent is small.
+        Some(json) => match serde_json::from_slice(json.as_bytes()) {
             Ok(frame) => Decoded::Frame(frame),
             Err(error) => Decoded::Garbled(error),
         },

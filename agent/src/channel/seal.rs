@@ -99,7 +99,7 @@ impl Seals {
             return Err(SealError::Order { got: sealed.number, expected });
         }
         self.heard = expected;
-        Ok(serde_json::from_str(&sealed.text)?)
+        Ok(serde_json::from_slice(sealed.text.as_bytes())?)
     }
 
     fn of(&self, sender: Side, number: u64, text: &str) -> [u8; 32] {

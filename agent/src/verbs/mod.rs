@@ -150,7 +150,8 @@ fn check_protocol(line: &str) -> Result<(), Failure> {
     if line.is_empty() {
         return Err(Failure::new(Blame::Network, "stdin was closed before a request came"));
     }
-    let Request::<IgnoredAny> { protocol, .. } = serde_json::from_str(line).map_err(unreadable)?;
+    let Request::<IgnoredAny> { protocol, .. } =
+        serde_json::from_slice(line.as_bytes()).map_err(unreadable)?;
     if protocol == PROTOCOL {
         return Ok(());
     }
@@ -161,7 +162,7 @@ fn check_protocol(line: &str) -> Result<(), Failure> {
 }
 
 fn parse<V: DeserializeOwned>(line: &str) -> Result<V, Failure> {
-    let request: Request<V> = serde_json::from_str(line).map_err(unreadable)?;
+    let request: Request<V> = serde_json::from_slice(line.as_bytes()).map_err(unreadable)?;
     Ok(request.request)
 }
 

@@ -139,7 +139,7 @@ impl Inputs {
         let mut end = End::Closed;
         for line in from.lines() {
             let Ok(line) = line else { break };
-            match serde_json::from_str(&line) {
+            match serde_json::from_slice(line.as_bytes()) {
                 Ok(input) => self.pass_on(input),
                 Err(error) => {
                     end = End::Garbled(error.to_string());
