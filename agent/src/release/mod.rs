@@ -1,7 +1,7 @@
 //! Releases on this host: `releases/RELEASE`, `current`, `shared/` and `revisions.log`.
 //!
 //! [`carry_out`] does what an order says, whether it came by SSH or through the tracker. A release
-//! is complete once its [marker](marker) is there. That is written last, when the tree and its
+//! is complete once its marker is there (`marker.rs`). That is written last, when the tree and its
 //! links are on the disk, so no crash leaves a half-made release that looks like a whole one.
 
 mod clean;
