@@ -9,7 +9,7 @@ use crate::Time;
 /// Whole numbers only, so that every machine computes the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Rate {
-    slots: [u64; SLOTS as usize],
+    slots: [u32; SLOTS as usize],
     /// The number of the slot that is being filled, counted from [`Time::ZERO`].
     current: u64,
     /// When the first byte could have come.
@@ -35,15 +35,17 @@ impl Rate {
             self.slots[((slot - gone) % SLOTS) as usize] = 0;
         }
         self.current = slot;
-        self.slots[(slot % SLOTS) as usize] += bytes;
+        let sum = &mut self.slots[(slot % SLOTS) as usize];
+        *sum = sum.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     /// Bytes a second at this time.
     pub(crate) fn per_second(&self, now: Time) -> u64 {
         let slot = slot(now).max(self.current);
         let oldest = (slot + 1).saturating_sub(SLOTS);
-        let sum: u64 =
-            (oldest..=self.current).map(|slot| self.slots[(slot % SLOTS) as usize]).sum();
+        let sum: u64 = (oldest..=self.current)
+            .map(|slot| u64::from(self.slots[(slot % SLOTS) as usize]))
+            .sum();
         let from = Time::from_micros(oldest * SLOT_MICROS).max(self.began);
         let span = now.since(from).max(SHORTEST).as_micros() as u64;
         sum.saturating_mul(1_000_000) / span

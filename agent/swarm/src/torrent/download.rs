@@ -199,7 +199,7 @@ impl Torrent {
 
     fn complete(&mut self, now: Time) {
         self.outputs.push_back(Output::Complete);
-        let ids: Vec<_> = self.conns.keys().copied().collect();
+        let ids = self.conns.ids().to_vec();
         for id in ids {
             self.review_one(now, id);
             let Some(link) = self.conns.get(&id).map(|conn| conn.link) else { continue };

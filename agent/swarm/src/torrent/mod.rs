@@ -2,6 +2,7 @@
 
 mod config;
 mod conn;
+mod conns;
 mod download;
 mod flights;
 mod interest;
@@ -11,11 +12,12 @@ mod peers;
 mod timer;
 mod upload;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use conn::Conn;
+use conns::Conns;
 
 use crate::candidates::Candidates;
 use crate::giver::Giver;
@@ -68,7 +70,7 @@ pub struct Torrent {
     /// Only with a torrent that began with every piece.
     giver: Option<Giver>,
     limit: Limit,
-    conns: BTreeMap<ConnId, Conn>,
+    conns: Conns,
     /// How long a peer may hold a slot without asking for anything while others wait.
     patience: Duration,
     next_conn: u32,
@@ -117,7 +119,7 @@ impl Torrent {
             have,
             suspects: Suspects::default(),
             candidates: Candidates::default(),
-            conns: BTreeMap::new(),
+            conns: Conns::default(),
             patience: upload::LONGEST_IDLE,
             next_conn: 0,
             outputs: VecDeque::new(),

@@ -29,7 +29,7 @@ impl Torrent {
         }
         let mut conn = Conn::new(id, link, &self.lengths, now);
         self.greet(now, &mut conn);
-        self.conns.insert(id, conn);
+        self.conns.add(conn);
         self.timer.wake();
         Ok(id)
     }
@@ -41,7 +41,7 @@ impl Torrent {
 
     /// Closes a connection.
     pub(super) fn disconnect(&mut self, now: Time, id: ConnId, why: DisconnectReason) {
-        if self.conns.contains_key(&id) {
+        if self.conns.contains(&id) {
             self.outputs.push_back(Output::Disconnect { conn: id, why });
             let how = match why {
                 DisconnectReason::BothSeeds | DisconnectReason::Violation(_) => Ended::Pointless,

@@ -75,7 +75,7 @@ impl Torrent {
     pub(super) fn tick(&mut self, now: Time) {
         self.timer.next = None;
         self.timer.busy = false;
-        let ids: Vec<_> = self.conns.keys().copied().collect();
+        let ids = self.conns.ids().to_vec();
         for id in &ids {
             self.expire(now, *id);
         }
