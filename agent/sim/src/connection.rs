@@ -1,7 +1,5 @@
 //! One connection: two ends, and what is queued and under way in each direction.
 
-use std::collections::VecDeque;
-
 use murder_swarm::torrent::ConnId;
 use murder_swarm::wire::Message;
 use murder_swarm::{Block, Lengths, Time};
@@ -9,30 +7,21 @@ use murder_swarm::{Block, Lengths, Time};
 use crate::HostId;
 use crate::agenda::Life;
 use crate::ledger::Ledger;
+use crate::queue::{Pool, Queue};
 
-/// One end of one connection of the simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct EndId {
-    pub(crate) connection: u32,
-    pub(crate) side: Side,
-}
-
-/// Who is at an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    /// Who dialled.
-    Dialler,
-    /// Who was dialled.
-    Listener,
-}
+/// One end of one connection of the simulation. Who dialled has the even number, who was dialled the
+/// odd one after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndId(u32);
 
 impl EndId {
     pub(crate) fn other(self) -> Self {
-        let side = match self.side {
-            Side::Dialler => Side::Listener,
-            Side::Listener => Side::Dialler,
-        };
-        Self { side, ..self }
+        Self(self.0 ^ 1)
+    }
+
+    /// The number of the connection.
+    pub(crate) fn connection(self) -> u32 {
+        self.0 / 2
     }
 }
 
@@ -72,9 +61,11 @@ pub(crate) enum Quality {
 }
 
 /// All connections that ever were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Connections {
-    ends: Vec<[End; 2]>,
+    ends: Vec<End>,
+    waiting: Pool<Item>,
+    coming: Pool<(Time, Item)>,
 }
 
 /// One end.
@@ -84,14 +75,16 @@ pub(crate) struct End {
     /// What the host's torrent calls it; `None` before it was told and after it was closed.
     pub(crate) id: Option<ConnId>,
     /// What this end has still to send.
-    pub(crate) queue: VecDeque<Item>,
+    waiting: Queue,
+    /// Bytes of the blocks in it.
+    pub(crate) ahead: u64,
     /// What is under way to this end, with the times of arrival.
-    pub(crate) coming: VecDeque<(Time, Item)>,
+    coming: Queue,
     /// The last time in `coming`: nothing overtakes.
-    pub(crate) latest: Time,
+    latest: Time,
     /// When it last said something: what it says in the same moment goes into the same packet.
     pub(crate) spoke: Option<Time>,
-    /// Whether the first of `queue` is a block that waits for the host's uplink, or is on it.
+    /// Whether the first of `waiting` is a block that waits for the host's uplink, or is on it.
     pub(crate) uplink: Uplink,
     pub(crate) ledger: Ledger,
 }
@@ -105,29 +98,84 @@ pub(crate) enum Uplink {
 }
 
 impl Connections {
-    /// A new connection, of which both ends are still to be told to their torrents.
+    pub(crate) fn new() -> Self {
+        Self { ends: Vec::new(), waiting: Pool::new(), coming: Pool::new() }
+    }
+
+    /// A new connection, of which both ends are still to be told to their torrents. Its dialler's
+    /// end.
     pub(crate) fn add(&mut self, dialler: Life, listener: Life, lengths: &Lengths) -> EndId {
         let end = |life| End {
             life,
             id: None,
-            queue: VecDeque::new(),
-            coming: VecDeque::new(),
+            waiting: Queue::EMPTY,
+            ahead: 0,
+            coming: Queue::EMPTY,
             latest: Time::ZERO,
             spoke: None,
             uplink: Uplink::Idle,
             ledger: Ledger::new(lengths),
         };
-        self.ends.push([end(dialler), end(listener)]);
-        let connection = u32::try_from(self.ends.len() - 1).expect("fewer than 4 billion");
-        EndId { connection, side: Side::Dialler }
+        let number = u32::try_from(self.ends.len()).expect("fewer than 4 billion");
+        self.ends.extend([end(dialler), end(listener)]);
+        EndId(number)
     }
 
     pub(crate) fn host(&self, end: EndId) -> HostId {
         self[end].life.host
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &End> {
-        self.ends.iter().flatten()
+    /// Puts something behind what an end has to send.
+    pub(crate) fn queue(&mut self, end: EndId, item: Item) {
+        let end = &mut self.ends[end.0 as usize];
+        end.ahead += block_bytes(&item);
+        self.waiting.push(&mut end.waiting, item);
+    }
+
+    /// The next thing that an end has to send.
+    pub(crate) fn next(&self, end: EndId) -> Option<&Item> {
+        self.waiting.first(&self[end].waiting)
+    }
+
+    pub(crate) fn take_next(&mut self, end: EndId) -> Option<Item> {
+        let end = &mut self.ends[end.0 as usize];
+        let item = self.waiting.pop(&mut end.waiting)?;
+        end.ahead -= block_bytes(&item);
+        Some(item)
+    }
+
+    /// Puts something on its way to an end, where it is at that time or, if something is before it,
+    /// later. Says when it is the only thing under way.
+    pub(crate) fn bring(&mut self, end: EndId, at: Time, item: Item) -> Option<Time> {
+        let end = &mut self.ends[end.0 as usize];
+        let alone = end.coming.is_empty();
+        let at = at.max(end.latest);
+        end.latest = at;
+        self.coming.push(&mut end.coming, (at, item));
+        alone.then_some(at)
+    }
+
+    /// When the next thing reaches an end.
+    pub(crate) fn comes(&self, end: EndId) -> Option<Time> {
+        self.coming.first(&self[end].coming).map(|(at, _)| *at)
+    }
+
+    pub(crate) fn take_coming(&mut self, end: EndId) -> Option<Item> {
+        let end = &mut self.ends[end.0 as usize];
+        self.coming.pop(&mut end.coming).map(|(_, item)| item)
+    }
+
+    /// Forgets what an end has to send and what comes to it. The bytes of blocks that were on their
+    /// way.
+    pub(crate) fn clear(&mut self, end: EndId) -> u64 {
+        while self.take_next(end).is_some() {}
+        std::iter::from_fn(|| self.take_coming(end)).map(|item| block_bytes(&item)).sum()
+    }
+
+    /// Bytes of the blocks that are on their way.
+    pub(crate) fn bytes_coming(&self) -> u64 {
+        let coming = self.ends.iter().flat_map(|end| self.coming.iter(&end.coming));
+        coming.map(|(_, item)| block_bytes(item)).sum()
     }
 }
 
@@ -135,21 +183,19 @@ impl std::ops::Index<EndId> for Connections {
     type Output = End;
 
     fn index(&self, end: EndId) -> &End {
-        &self.ends[end.connection as usize][end.side as usize]
+        &self.ends[end.0 as usize]
     }
 }
 
 impl std::ops::IndexMut<EndId> for Connections {
     fn index_mut(&mut self, end: EndId) -> &mut End {
-        &mut self.ends[end.connection as usize][end.side as usize]
+        &mut self.ends[end.0 as usize]
     }
 }
 
-/// Bytes of the blocks among items.
-pub(crate) fn block_bytes<'a>(items: impl Iterator<Item = &'a Item>) -> u64 {
-    let bytes = |item: &Item| match item {
-        Item::Block { block, .. } => u64::from(block.len),
+fn block_bytes(item: &Item) -> u64 {
+    match item {
+        Item::Block { block, .. } => block.len.into(),
         Item::Message(_) | Item::Close => 0,
-    };
-    items.map(bytes).sum()
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use murder_swarm::torrent::{ConnId, Torrent};
 use murder_swarm::wire::PeerId;
@@ -11,26 +10,21 @@ use murder_swarm::{Block, Lengths, PieceIndex, PieceSet, Time};
 use crate::agenda::Life;
 use crate::connection::{EndId, Quality};
 use crate::tracker::Contact;
-use crate::{Access, HostId, Wrong};
+use crate::{HostId, Wrong};
 
 /// One host and its agent.
 pub(crate) struct Host {
     pub(crate) id: HostId,
-    pub(crate) access: Access,
     pub(crate) state: State,
     /// How often its agent was started.
     pub(crate) lives: u32,
     pub(crate) torrent: Option<Torrent>,
-    pub(crate) ends: BTreeMap<ConnId, EndId>,
+    pub(crate) ends: Ends,
+    /// How many of them it serves.
+    pub(crate) served: usize,
     /// Ends whose next item is a block, in the order of their turns.
     pub(crate) turns: VecDeque<EndId>,
     pub(crate) sending: Option<EndId>,
-    /// What its messages have taken of the uplink since the last block.
-    pub(crate) talked: Duration,
-    /// When all that is under way to it will be here.
-    pub(crate) received_by: Time,
-    /// Hosts that have to wait before they send it more.
-    pub(crate) waiters: Vec<HostId>,
     /// The event that will call the torrent.
     pub(crate) alarm: Option<Time>,
     /// How often it was called without time going on.
@@ -41,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) banned: BTreeSet<HostId>,
     pub(crate) began: Option<Time>,
     pub(crate) completed: Option<Time>,
+    /// It is a peer that has not completed and still can.
+    pub(crate) can_complete: bool,
     /// Of 1000 blocks, so many are spoiled.
     pub(crate) spoils: u32,
 }
@@ -56,6 +52,40 @@ pub(crate) enum State {
     Gone,
 }
 
+/// The open connections of a host, by what its torrent calls them, which is in the order of their
+/// making.
+#[derive(Debug, Default)]
+pub(crate) struct Ends(Vec<(ConnId, EndId)>);
+
+impl Ends {
+    pub(crate) fn add(&mut self, conn: ConnId, end: EndId) {
+        debug_assert!(self.0.last().is_none_or(|(last, _)| *last < conn));
+        self.0.push((conn, end));
+    }
+
+    pub(crate) fn get(&self, conn: ConnId) -> Option<EndId> {
+        self.place(conn).map(|place| self.0[place].1)
+    }
+
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        if let Some(place) = self.place(conn) {
+            self.0.remove(place);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = EndId> {
+        self.0.iter().map(|(_, end)| *end)
+    }
+
+    fn place(&self, conn: ConnId) -> Option<usize> {
+        self.0.binary_search_by_key(&conn, |(conn, _)| *conn).ok()
+    }
+}
+
 /// Bytes that the network has carried for one life of an agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Carried {
@@ -64,19 +94,16 @@ pub(crate) struct Carried {
 }
 
 impl Host {
-    pub(crate) fn new(id: HostId, access: Access, lengths: Lengths) -> Self {
+    pub(crate) fn new(id: HostId, lengths: Lengths) -> Self {
         Self {
             id,
-            access,
             state: State::Down,
             lives: 0,
             torrent: None,
-            ends: BTreeMap::new(),
+            ends: Ends::default(),
+            served: 0,
             turns: VecDeque::new(),
             sending: None,
-            talked: Duration::ZERO,
-            received_by: Time::ZERO,
-            waiters: Vec::new(),
             alarm: None,
             spins: 0,
             contact: Contact::default(),
@@ -85,6 +112,7 @@ impl Host {
             banned: BTreeSet::new(),
             began: None,
             completed: None,
+            can_complete: id != HostId::SEEDER,
             spoils: 0,
         }
     }
@@ -162,7 +190,9 @@ impl Pieces {
         let kept = self.buffers.entry(block.piece).or_default();
         let new = Kept { begin: block.begin, end: block.begin + block.len, quality };
         // The later bytes count: of what was there, only what lies before and after them is left.
-        *kept = kept.iter().flat_map(|old| old.without(&new)).collect();
+        if kept.iter().any(|old| old.begin < new.end && new.begin < old.end) {
+            *kept = kept.iter().flat_map(|old| old.without(&new)).collect();
+        }
         kept.push(new);
     }
 
@@ -242,8 +272,7 @@ mod tests {
     #[test]
     fn a_host_is_found_at_its_address() {
         let lengths = Lengths::new(8, 8).unwrap();
-        let access = crate::Scenario::new(1, 1, lengths).access;
-        let host = Host::new(HostId(700), access, lengths);
+        let host = Host::new(HostId(700), lengths);
         assert_eq!(host.addr().to_string(), "10.0.2.189:6881");
         assert_eq!(host_at(host.addr(), 701), Some(HostId(700)));
         assert_eq!(host_at(host.addr(), 700), None);

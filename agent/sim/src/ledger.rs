@@ -14,9 +14,9 @@ pub(crate) struct Ledger {
     /// What the other side is known to have.
     theirs: PieceSet,
     /// Requests of ours that are not answered.
-    asked: BTreeSet<Span>,
+    asked: Spans,
     /// Requests of theirs that are not answered.
-    owed: BTreeSet<Span>,
+    owed: Spans,
     /// Pieces that may be asked for while choked (BEP 6).
     allowed: BTreeSet<u32>,
     choked_by_them: Choke,
@@ -41,8 +41,8 @@ impl Ledger {
         Self {
             lengths: *lengths,
             theirs: PieceSet::empty(lengths),
-            asked: BTreeSet::new(),
-            owed: BTreeSet::new(),
+            asked: Spans::default(),
+            owed: Spans::default(),
             allowed: BTreeSet::new(),
             choked_by_them: Choke::Choked,
             choking_them: Choke::Choked,
@@ -140,6 +140,25 @@ impl Ledger {
             true => Ok(()),
             false => Err(Wrong::AskedTwice(span, to)),
         }
+    }
+}
+
+/// A set of the few blocks that are asked for at any time.
+#[derive(Debug, Default)]
+struct Spans(Vec<Span>);
+
+impl Spans {
+    fn insert(&mut self, span: Span) -> bool {
+        let new = !self.0.contains(&span);
+        if new {
+            self.0.push(span);
+        }
+        new
+    }
+
+    fn remove(&mut self, span: &Span) -> bool {
+        let place = self.0.iter().position(|other| other == span);
+        place.map(|place| self.0.swap_remove(place)).is_some()
     }
 }
 

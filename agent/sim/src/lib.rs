@@ -11,6 +11,8 @@ mod breach;
 mod connection;
 mod host;
 mod ledger;
+mod network;
+mod queue;
 mod report;
 mod scenario;
 mod trace;
@@ -19,4 +21,4 @@ mod world;
 
 pub use breach::{Breach, Wrong};
 pub use report::{Ended, Report};
-pub use scenario::{Access, Fault, HostId, Scenario, Trouble};
+pub use scenario::{Access, Fault, HostId, Rack, Scenario, Trouble};

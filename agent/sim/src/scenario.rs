@@ -40,6 +40,17 @@ pub struct Access {
     pub delay: Duration,
 }
 
+/// Hosts behind one switch. They reach each other at their own rates, and all others over one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rack {
+    /// Who is in it; nobody is in two.
+    pub hosts: Vec<HostId>,
+    /// Bytes a second that they together can send out of it.
+    pub up: u64,
+    /// Bytes a second that they together can receive from outside.
+    pub down: u64,
+}
+
 /// Something that goes wrong at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -79,6 +90,8 @@ pub struct Scenario {
     pub seeder: Access,
     /// Peers that are attached otherwise.
     pub apart: Vec<(HostId, Access)>,
+    /// Hosts that share their way to all others.
+    pub racks: Vec<Rack>,
     /// Peers begin at random times within this span.
     pub join_within: Duration,
     /// Peers that begin later than that.
@@ -104,6 +117,7 @@ impl Scenario {
             access,
             seeder: access,
             apart: Vec::new(),
+            racks: Vec::new(),
             join_within: Duration::from_secs(1),
             late: Vec::new(),
             corrupting: Vec::new(),

@@ -58,10 +58,10 @@ impl World<'_> {
         host.contact = Contact { asking: Asking::Yes, word: Word::Hello, ..Contact::default() };
         let life = host.life();
         self.note(Kind::Start, id, life.number.into());
-        let at = now + self.host(id).access.delay;
+        let at = now + self.network.delay_of(id);
         self.agenda.add(at, Event::Announce(life));
         self.drain(id);
-        self.count_unfinished();
+        self.count_unfinished(id);
     }
 
     pub(super) fn trouble(&mut self, trouble: Trouble) {
@@ -100,10 +100,10 @@ impl World<'_> {
             return;
         }
         let peers = self.tracker.announce(now, &self.hosts[life.host.index()]);
-        let host = self.host_mut(life.host);
-        let delay = host.access.delay;
         match peers {
             Some(peers) => {
+                let delay = self.network.delay_of(life.host);
+                let host = self.host_mut(life.host);
                 host.contact.answers.push_back(peers);
                 self.agenda.add(now + delay, Event::Answer(life));
             }
@@ -153,8 +153,8 @@ impl World<'_> {
         contact.asking = Asking::Yes;
         contact.word = word;
         contact.asked_at = Some(at);
-        let (life, delay) = (host.life(), host.access.delay);
-        self.agenda.add(at + delay, Event::Announce(life));
+        let life = host.life();
+        self.agenda.add(at + self.network.delay_of(id), Event::Announce(life));
     }
 
     /// The tracker hears that agents are still there, and forgets those of whom it does not.
@@ -181,7 +181,7 @@ impl World<'_> {
         if state == State::Down {
             self.tracker.leave(&self.hosts[id.index()]);
         }
-        let ends: Vec<_> = self.host(id).ends.values().copied().collect();
+        let ends: Vec<_> = self.host(id).ends.iter().collect();
         for end in ends {
             self.drop_end(end);
             if state == State::Down {
@@ -189,7 +189,7 @@ impl World<'_> {
             }
         }
         self.bury(id, state);
-        self.count_unfinished();
+        self.count_unfinished(id);
     }
 
     fn bury(&mut self, id: HostId, state: State) {
@@ -198,7 +198,6 @@ impl World<'_> {
         let wasted = host.torrent.take().map_or(0, |torrent| torrent.stats(now).wasted);
         let carried = std::mem::take(&mut host.carried);
         host.state = state;
-        host.ends.clear();
         host.turns.clear();
         host.alarm = None;
         host.banned.clear();
@@ -210,18 +209,23 @@ impl World<'_> {
         }
     }
 
-    /// Peers that are down and will not be started again can not complete.
-    pub(super) fn count_unfinished(&mut self) {
+    /// Counts a peer as unfinished or not, when something has become of it. One that is down and
+    /// will not be started again can not complete.
+    pub(super) fn count_unfinished(&mut self, id: HostId) {
         let (now, scenario) = (self.now, self.scenario);
-        let comes_back = |id: HostId| {
+        let comes_back = || {
             let mut faults = scenario.faults.iter();
             faults.any(|fault| fault.at > now && fault.what == Trouble::Restart(id))
         };
-        let can_complete = |host: &&crate::host::Host| {
-            host.completed.is_none()
-                && (host.began.is_none() || host.state == State::Up || comes_back(host.id))
-        };
-        self.unfinished = self.hosts[1..].iter().filter(can_complete).count();
+        let host = self.host_mut(id);
+        let can_complete = id != HostId::SEEDER
+            && host.completed.is_none()
+            && (host.began.is_none() || host.state == State::Up || comes_back());
+        match (std::mem::replace(&mut host.can_complete, can_complete), can_complete) {
+            (true, false) => self.unfinished -= 1,
+            (false, true) => self.unfinished += 1,
+            _ => {}
+        }
     }
 
     fn tracker_up(&mut self) {
@@ -240,16 +244,14 @@ impl World<'_> {
 
     /// Forgets all about one end, so that nothing more comes out of it or into it.
     pub(super) fn drop_end(&mut self, end: EndId) {
+        self.bytes.lost += self.connections.clear(end);
         let dropped = &mut self.connections[end];
-        dropped.queue.clear();
-        let coming = std::mem::take(&mut dropped.coming);
-        let id = dropped.id.take();
-        let host = dropped.life.host;
-        self.bytes.lost += crate::connection::block_bytes(coming.iter().map(|(_, item)| item));
+        let (host, id, served) = (dropped.life.host, dropped.id.take(), dropped.ledger.serves());
         if let Some(id) = id {
-            self.host_mut(host).ends.remove(&id);
+            self.count_served(host, served, false);
+            self.host_mut(host).ends.remove(id);
         }
-        self.note(Kind::Close, host, end.connection.into());
+        self.note(Kind::Close, host, end.connection().into());
     }
 }
 

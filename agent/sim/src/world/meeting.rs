@@ -23,7 +23,7 @@ impl World<'_> {
             self.wrong(id, Wrong::DialledBanned(to));
         }
         let from = self.host(id).life();
-        let delay = self.delay(id, to);
+        let delay = self.network.delay(id, to);
         self.note(Kind::Dial, id, to.0.into());
         match self.host(to).state {
             State::Up => self.agenda.add(self.now + delay * 3, Event::Knock { from, to }),
@@ -33,7 +33,7 @@ impl World<'_> {
     }
 
     pub(super) fn knock(&mut self, from: Life, to: HostId) {
-        let delay = self.delay(from.host, to);
+        let delay = self.network.delay(from.host, to);
         match self.host(to).state {
             State::Up => {}
             State::Down => return self.agenda.add(self.now + delay, Event::Rejected { from, to }),
@@ -44,7 +44,7 @@ impl World<'_> {
         let lengths = self.scenario.lengths;
         let dialler = self.connections.add(from, self.host(to).life(), &lengths);
         let end = dialler.other();
-        let port = EPHEMERAL + u16::try_from(dialler.connection % 20_000).unwrap_or(0);
+        let port = EPHEMERAL + u16::try_from(dialler.connection() % 20_000).unwrap_or(0);
         let addr = SocketAddr::new(self.host(from.host).ip(), port);
         match self.connect(end, addr, Direction::Inbound) {
             Ok(()) => {
@@ -101,11 +101,11 @@ impl World<'_> {
             return Err(Refused::Full(0));
         };
         let conn = torrent.handle_connected(now, link)?;
-        host.ends.insert(conn, end);
+        host.ends.add(conn, end);
         let (count, banned) = (host.ends.len(), host.banned.contains(&other));
         self.connections[end].id = Some(conn);
         self.connections_made += usize::from(direction == Direction::Outbound);
-        self.note(Kind::Connect, id, end.connection.into());
+        self.note(Kind::Connect, id, end.connection().into());
         if banned {
             self.wrong(id, Wrong::ConnectedBanned(other));
         }

@@ -5,13 +5,12 @@ mod meeting;
 mod outputs;
 mod traffic;
 
-use std::time::Duration;
-
 use murder_swarm::Time;
 
 use crate::agenda::{Agenda, Event, Life};
-use crate::connection::{Connections, block_bytes};
+use crate::connection::Connections;
 use crate::host::{Host, State};
+use crate::network::Network;
 use crate::trace::Trace;
 use crate::tracker::Tracker;
 use crate::{Breach, Ended, HostId, Report, Scenario, Wrong};
@@ -23,6 +22,7 @@ struct World<'a> {
     events: u64,
     agenda: Agenda,
     hosts: Vec<Host>,
+    network: Network,
     connections: Connections,
     tracker: Tracker,
     /// The network's own chance; torrents and tracker have theirs.
@@ -71,20 +71,15 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Report, Breach> {
 
 impl<'a> World<'a> {
     fn new(scenario: &'a Scenario) -> Self {
-        let apart: std::collections::BTreeMap<_, _> = scenario.apart.iter().copied().collect();
-        let access = |n| match apart.get(&HostId(n)) {
-            _ if n == 0 => scenario.seeder,
-            Some(access) => *access,
-            None => scenario.access,
-        };
-        let host = |n| Host::new(HostId(n), access(n), scenario.lengths);
+        let host = |n| Host::new(HostId(n), scenario.lengths);
         Self {
             scenario,
             now: Time::ZERO,
             events: 0,
-            agenda: Agenda::default(),
+            agenda: Agenda::new(),
             hosts: (0..=scenario.peers).map(host).collect(),
-            connections: Connections::default(),
+            network: Network::new(scenario),
+            connections: Connections::new(),
             tracker: Tracker::new(scenario.seed),
             chance: fastrand::Rng::with_seed(scenario.seed),
             trace: Trace::new(),
@@ -101,7 +96,7 @@ impl<'a> World<'a> {
             Event::Timeout(life) => self.time_out(life),
             Event::Arrival(end) => self.arrive(end),
             Event::Departure(host, end) => self.depart(host, end),
-            Event::Room(host) => self.make_room(host),
+            Event::Room(queue) => self.make_room(queue),
             Event::Knock { from, to } => self.knock(from, to),
             Event::Entered { from, end } => self.entered(from, end),
             Event::Rejected { from, to } => self.rejected(from, to),
@@ -127,10 +122,6 @@ impl<'a> World<'a> {
         (host.state == State::Up && host.lives == life.number).then_some(host)
     }
 
-    fn delay(&self, one: HostId, other: HostId) -> Duration {
-        self.host(one).access.delay + self.host(other).access.delay
-    }
-
     /// Notes what happened.
     fn note(&mut self, kind: Kind, host: HostId, number: u64) {
         self.trace.add(self.now, kind as u8, [host.0.into(), number]);
@@ -152,11 +143,7 @@ impl<'a> World<'a> {
         for id in (0..=self.scenario.peers).map(HostId) {
             self.check_counts(id);
         }
-        let under_way: u64 = self
-            .connections
-            .iter()
-            .map(|end| block_bytes(end.coming.iter().map(|(_, item)| item)))
-            .sum();
+        let under_way = self.connections.bytes_coming();
         let (counted, carried) =
             (self.bytes.arrived + self.bytes.lost + under_way, self.bytes.sent);
         if counted != carried {

@@ -60,12 +60,13 @@ impl World<'_> {
         };
         let to = self.connections.host(end.other());
         let have = &self.hosts[id.index()].store.verified;
-        if let Err(wrong) = self.connections[end].ledger.say(&message, to, have) {
+        let ledger = &mut self.connections[end].ledger;
+        let before = ledger.serves();
+        if let Err(wrong) = ledger.say(&message, to, have) {
             return self.wrong(id, wrong);
         }
-        if message == Message::Unchoke {
-            self.check_slots(id);
-        }
+        let after = ledger.serves();
+        self.count_served(id, before, after);
         self.queue(end, Item::Message(message));
     }
 
@@ -83,7 +84,7 @@ impl World<'_> {
         let spoiled = spoils > 0 && self.chance.u32(0..1000) < spoils;
         let quality = if spoiled { Quality::Spoiled } else { Quality::Right };
         self.queue(end, Item::Block { block, quality });
-        let ahead = crate::connection::block_bytes(self.connections[end].queue.iter());
+        let ahead = self.connections[end].ahead;
         let config = &self.scenario.config;
         if ahead > u64::from(config.send_ahead) + u64::from(config.block) {
             self.wrong(id, Wrong::TooFarAhead(ahead));
@@ -134,24 +135,29 @@ impl World<'_> {
         self.note(Kind::Complete, id, 0);
         self.check_counts(id);
         self.ask_tracker(id, Word::Complete);
-        self.count_unfinished();
+        self.count_unfinished(id);
     }
 
     /// The end that a torrent speaks of.
     fn end_of(&mut self, id: HostId, conn: ConnId) -> Option<EndId> {
-        let end = self.host(id).ends.get(&conn).copied();
+        let end = self.host(id).ends.get(conn);
         if end.is_none() {
             self.wrong(id, Wrong::ClosedConnection);
         }
         end
     }
 
-    fn check_slots(&mut self, id: HostId) {
-        let ends = self.host(id).ends.values();
-        let served = ends.filter(|end| self.connections[**end].ledger.serves()).count();
+    /// Counts whom a host serves, when that has changed on one of its connections.
+    pub(super) fn count_served(&mut self, id: HostId, before: bool, after: bool) {
+        if before == after {
+            return;
+        }
         // The next peer is let in before the one before it has to go.
         let slots = self.scenario.config.upload_slots + 1;
-        if served > slots {
+        let served = &mut self.host_mut(id).served;
+        *served = if after { *served + 1 } else { *served - 1 };
+        let served = *served;
+        if after && served > slots {
             self.wrong(id, Wrong::TooManyServed { served, slots });
         }
     }

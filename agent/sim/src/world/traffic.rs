@@ -6,8 +6,6 @@
 //! does. Messages take their bytes of both links, with the headers of their packet. They do not
 //! wait in these queues, but never overtake a block of their connection.
 
-use std::time::Duration;
-
 use murder_swarm::torrent::BlockUse;
 use murder_swarm::wire::Span;
 use murder_swarm::{Block, Time};
@@ -17,11 +15,12 @@ use crate::HostId;
 use crate::agenda::Event;
 use crate::connection::{EndId, Item, Quality, Uplink};
 use crate::host::State;
+use crate::network::{Journey, QueueId, Waits};
 
 impl World<'_> {
     /// Puts something at the end of what an end has to send.
     pub(super) fn queue(&mut self, end: EndId, item: Item) {
-        self.connections[end].queue.push_back(item);
+        self.connections.queue(end, item);
         self.flush(end);
         self.pump(self.connections.host(end));
     }
@@ -30,22 +29,20 @@ impl World<'_> {
     pub(super) fn transmit(&mut self, to: EndId, item: Item) {
         let (from_host, to_host) = (self.connections.host(to.other()), self.connections.host(to));
         let bytes = item.bytes() + self.headers(to.other());
-        let sender = self.host_mut(from_host);
-        sender.talked += span(bytes, sender.access.up);
-        let receiver = self.host_mut(to_host);
-        receiver.received_by = receiver.received_by + span(bytes, receiver.access.down);
-        let at = self.now + self.delay(from_host, to_host);
+        self.network.talk(from_host, to_host, bytes);
+        let at = self.now + self.network.delay(from_host, to_host);
         self.deliver_at(at, to, item);
     }
 
     /// All that has come to an end by now.
     pub(super) fn arrive(&mut self, end: EndId) {
-        while let Some((at, item)) = self.connections[end].coming.pop_front() {
+        while let Some(at) = self.connections.comes(end) {
             if at > self.now {
-                self.connections[end].coming.push_front((at, item));
                 return self.agenda.add(at, Event::Arrival(end));
             }
-            self.take(end, item);
+            if let Some(item) = self.connections.take_coming(end) {
+                self.take(end, item);
+            }
         }
     }
 
@@ -54,7 +51,9 @@ impl World<'_> {
         self.host_mut(id).sending = None;
         let sender = &mut self.connections[end];
         sender.uplink = Uplink::Idle;
-        if let (Some(conn), Some(Item::Block { block, .. })) = (sender.id, sender.queue.pop_front())
+        let conn = sender.id;
+        if let (Some(conn), Some(Item::Block { block, .. })) =
+            (conn, self.connections.take_next(end))
         {
             let now = self.now;
             let host = self.host_mut(id);
@@ -68,9 +67,9 @@ impl World<'_> {
         self.pump(id);
     }
 
-    /// A downlink has room again.
-    pub(super) fn make_room(&mut self, id: HostId) {
-        for waiter in std::mem::take(&mut self.host_mut(id).waiters) {
+    /// A queue has room again.
+    pub(super) fn make_room(&mut self, queue: QueueId) {
+        for waiter in self.network.release(queue) {
             self.pump(waiter);
         }
     }
@@ -78,7 +77,7 @@ impl World<'_> {
     /// Sends the messages before the next block, and waits for the uplink with that block.
     fn flush(&mut self, end: EndId) {
         while self.connections[end].uplink == Uplink::Idle {
-            match self.connections[end].queue.front() {
+            match self.connections.next(end) {
                 None => return,
                 Some(Item::Block { .. }) => {
                     self.connections[end].uplink = Uplink::Waiting;
@@ -86,7 +85,7 @@ impl World<'_> {
                     self.host_mut(id).turns.push_back(end);
                 }
                 Some(Item::Message(_) | Item::Close) => {
-                    if let Some(item) = self.connections[end].queue.pop_front() {
+                    if let Some(item) = self.connections.take_next(end) {
                         self.transmit(end.other(), item);
                     }
                 }
@@ -103,7 +102,7 @@ impl World<'_> {
             let Some(end) = self.host_mut(id).turns.pop_front() else {
                 return;
             };
-            let Some(Item::Block { block, quality }) = self.connections[end].queue.front() else {
+            let Some(Item::Block { block, quality }) = self.connections.next(end) else {
                 self.connections[end].uplink = Uplink::Idle;
                 continue;
             };
@@ -122,38 +121,25 @@ impl World<'_> {
         if self.host(to).state == State::Gone {
             return May::Never;
         }
-        let now = self.now;
-        let free = now + self.delay(id, to) + WINDOW;
-        let receiver = self.host_mut(to);
-        if receiver.received_by <= free {
+        let Some(full) = self.network.full(self.now, id, to) else {
             return May::Send;
-        }
-        if !receiver.waiters.contains(&id) {
-            receiver.waiters.push(id);
-            if receiver.waiters.len() == 1 {
-                let at = now + (receiver.received_by - free);
-                self.agenda.add(at, Event::Room(to));
-            }
+        };
+        if self.network.wait(full.queue, id) == Waits::First {
+            self.agenda.add(full.until, Event::Room(full.queue));
         }
         May::Wait
     }
 
     fn put_on_uplink(&mut self, id: HostId, end: EndId, block: Block, quality: Quality) {
-        let (now, to) = (self.now, self.connections.host(end.other()));
+        let to = self.connections.host(end.other());
         let item = Item::Block { block, quality };
         let bytes = item.bytes() + self.headers(end);
-        let sender = self.host_mut(id);
-        let departs = now + span(bytes, sender.access.up) + std::mem::take(&mut sender.talked);
-        let comes = departs + self.delay(id, to);
-        let receiver = self.host_mut(to);
-        let taken_in = receiver.received_by + span(bytes, receiver.access.down);
-        let at = comes.max(taken_in);
-        receiver.received_by = at;
+        let Journey { departs, arrives } = self.network.send(self.now, id, to, bytes);
         self.host_mut(id).sending = Some(end);
         self.connections[end].uplink = Uplink::Sending;
         self.bytes.sent += u64::from(block.len);
         self.agenda.add(departs, Event::Departure(id, end));
-        self.deliver_at(at, end.other(), item);
+        self.deliver_at(arrives, end.other(), item);
     }
 
     /// The headers of a packet, where one begins.
@@ -164,12 +150,7 @@ impl World<'_> {
     }
 
     fn deliver_at(&mut self, at: Time, to: EndId, item: Item) {
-        let receiver = &mut self.connections[to];
-        let is_first = receiver.coming.is_empty();
-        let at = at.max(receiver.latest);
-        receiver.latest = at;
-        receiver.coming.push_back((at, item));
-        if is_first {
+        if let Some(at) = self.connections.bring(to, at, item) {
             self.agenda.add(at, Event::Arrival(to));
         }
     }
@@ -185,11 +166,15 @@ impl World<'_> {
         let now = self.now;
         match item {
             Item::Message(message) => {
-                self.connections[end].ledger.hear(&message);
+                let ledger = &mut self.connections[end].ledger;
+                let before = ledger.serves();
+                ledger.hear(&message);
+                let after = ledger.serves();
+                self.count_served(id, before, after);
                 if let Some(torrent) = &mut self.host_mut(id).torrent {
                     torrent.handle_message(now, conn, message);
                 }
-                self.note(Kind::Message, id, end.connection.into());
+                self.note(Kind::Message, id, end.connection().into());
             }
             Item::Block { block, quality } => self.take_block(end, block, quality),
             Item::Close => {
@@ -229,12 +214,5 @@ enum May {
     Never,
 }
 
-/// The time that bytes take at a rate.
-fn span(bytes: u32, rate: u64) -> Duration {
-    Duration::from_micros(u64::from(bytes) * 1_000_000 / rate.max(1))
-}
-
 /// Ethernet, IPv4 and TCP with its timestamps.
 const HEADERS: u32 = 66;
-/// What a switch's queue holds.
-const WINDOW: Duration = Duration::from_millis(30);
