@@ -80,7 +80,9 @@ impl Wanted {
                 self.rate_kbit, self.latency_us, self.pieces, self.piece_kib, self.join_ms
             ),
             Form::Csv => {
-                println!("peers,pieces,seed,bound_s,median_s,last_s,ratio,copies,received")
+                println!(
+                    "peers,pieces,seed,bound_s,median_s,last_s,ratio,copies,received,events,trace"
+                )
             }
         }
         for (peers, seed) in self.peers.iter().flat_map(|n| (1..=self.seeds).map(|seed| (*n, seed)))
@@ -120,7 +122,8 @@ impl Wanted {
             ),
             Form::Csv => println!(
                 "{peers},{pieces},{seed},{bound:.4},{median:.4},{last:.4},{ratio:.4},{copies:.4},\
-                 {received:.4}"
+                 {received:.4},{},{:016x}",
+                report.events, report.trace
             ),
         }
     }
