@@ -154,14 +154,17 @@ impl Runner<'_> {
             match act {
                 Act::Enter(stage) => self.enter(*stage),
                 Act::Leave(_) => {}
-                Act::Do(action) => self.step(action).await?,
+                Act::Do(action) => {
+                    // A hook before a stage belongs to it and runs before it begins.
+                    self.variables.belong_to(action.stage);
+                    self.step(action).await?;
+                }
             }
         }
         Ok(())
     }
 
     fn enter(&mut self, stage: Stage) {
-        self.variables.enter(stage);
         // The fleet has switched: what is left to do undoes nothing if it fails.
         self.lenient = matches!(stage, Stage::Finishing | Stage::Finished);
         self.transcript.note(&format!("stage {stage}"));
@@ -174,7 +177,6 @@ impl Runner<'_> {
         if self.begun.lock.is_none() && self.script.actions().any(task::locks) {
             return Ok(());
         }
-        self.variables.enter(Stage::Failed);
         self.lenient = true;
         self.context.reporter.emit(Event::Note("-- failed".into()));
         self.fleet.everybody();

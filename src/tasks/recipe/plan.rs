@@ -27,9 +27,9 @@ pub(crate) fn plan(
     let mut steps = Vec::new();
     for act in &call.script.acts {
         match act {
-            Act::Enter(stage) => call.variables.enter(*stage),
-            Act::Leave(_) => {}
+            Act::Enter(_) | Act::Leave(_) => {}
             Act::Do(action) => {
+                call.variables.belong_to(action.stage);
                 let planner = Planner { settings, inventory, cast, call };
                 let done = planner.step(action).map_err(|error| match error {
                     Wrong::Recipe(error) => Refusal::new(&error, None),

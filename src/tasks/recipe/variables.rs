@@ -56,9 +56,9 @@ impl Variables {
         Ok(Self { now, release: own, typed, environment, who: who.to_owned() })
     }
 
-    /// A stage begins.
-    pub(super) fn enter(&mut self, stage: Stage) {
-        self.now.insert("stage".into(), stage.as_str().into());
+    /// The next step belongs to a stage, or to none.
+    pub(super) fn belong_to(&mut self, stage: Option<Stage>) {
+        self.now.insert("stage".into(), stage.map_or("", Stage::as_str).into());
     }
 
     /// This run has started something, or stopped it again.
