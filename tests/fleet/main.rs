@@ -1,5 +1,6 @@
 //! The main job on hosts with a real `sshd` each. Needs root; `tests/run` installs the rest.
 
+mod deploy;
 mod disk_full;
 mod doctor;
 mod faults;

@@ -1,0 +1,80 @@
+//! Hosts that fail before the word, and what the others do then.
+
+use super::{DEPLOY, HOSTS, Site};
+use crate::net::Host;
+
+/// A command that fails on h3 when all is staged.
+const FAILS: &str = r#"
+include: [murder:deploy]
+hooks:
+  before:
+    publishing:
+      - name: warm the cache
+        run: "test {{ host }} != h3 || { echo the cache is full; exit 4; }"
+"#;
+
+#[test]
+fn a_step_that_fails_on_one_host_stops_all_or_within_the_tolerance_that_host_alone() {
+    let Some(site) = Site::up() else { return };
+    site.released("r1");
+    site.build("r2").recipe(FAILS);
+
+    let ended = site.deploy("release=r2").code(3);
+
+    ended.says("h3").says("ended with exit status 4").says("the cache is full");
+    site.all_have("r1");
+    for host in site.0.hosts() {
+        assert!(!there(host, "releases/r2"), "{} still counts r2", host.name());
+    }
+
+    site.build("r3");
+    let ended = site.0.run(&format!("--max-fail-percentage 25 {DEPLOY} release=r3")).code(4);
+    ended.says("h3").says("the cache is full");
+    let mut expected = vec!["r3"; HOSTS];
+    expected[2] = "r1";
+    assert_eq!(site.current(), expected);
+}
+
+#[test]
+fn a_linked_file_that_one_host_lacks_is_named_before_anything_moves() {
+    let Some(site) = Site::up() else { return };
+    site.released("r1");
+    for host in site.0.hosts() {
+        host.sh("touch /srv/app/shared/settings.toml");
+    }
+    site.0.host(5).sh("rm /srv/app/shared/settings.toml");
+
+    let ended = site.build("r2").deploy("release=r2 linked_files=settings.toml").code(3);
+
+    ended.says("h5").says("shared/settings.toml");
+    site.all_have("r1");
+    for host in site.0.hosts() {
+        assert!(!there(host, "releases/r2"), "{} has something of r2", host.name());
+    }
+    site.0.host(5).sh("touch /srv/app/shared/settings.toml");
+    site.deploy("release=r2 linked_files=settings.toml").code(0);
+    site.all_have("r2");
+}
+
+#[test]
+fn a_host_without_room_for_a_release_says_so_and_nobody_switches() {
+    let Some(site) = Site::up() else { return };
+    site.released("r1");
+    let host = site.0.host(2);
+    // There is room for the bytes, and none for so many files.
+    host.sh("mount -t tmpfs -o nr_inodes=40 tmpfs /srv/app/releases");
+    site.0.host(1).sh("for n in $(seq 100); do echo $n >build/$n; done");
+
+    let ended = site.build("r2").deploy("release=r2").code(3);
+
+    ended.says("failed h2: /srv/app/releases has room for ").says("more files, and 103 are needed");
+    assert!(site.0.hosts().iter().all(|host| !there(host, "releases/r2/.")));
+    host.sh("umount /srv/app/releases");
+    site.all_have("r1");
+    site.deploy("release=r2").code(0);
+    site.all_have("r2");
+}
+
+fn there(host: &Host, path: &str) -> bool {
+    host.path(&format!("/srv/app/{path}")).exists()
+}
