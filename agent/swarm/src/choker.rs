@@ -82,8 +82,10 @@ pub(crate) fn decide<Id: Copy + Ord>(
     let offered = with(Turn::Offered).count();
     let free = slots.saturating_sub(in_use + offered);
     let trial = usize::from(free == 0 && offered == 0 && surplus == 0 && !over.is_empty());
-    waiting.sort_by_key(|peer| (peer.answers, peer.last_turn, peer.pieces, peer.lot, peer.id));
-    changes.unchoke.extend(waiting.iter().take(free + trial).map(|peer| peer.id));
+    if free + trial > 0 {
+        waiting.sort_by_key(|peer| (peer.answers, peer.last_turn, peer.pieces, peer.lot, peer.id));
+        changes.unchoke.extend(waiting.iter().take(free + trial).map(|peer| peer.id));
+    }
     changes
 }
 

@@ -10,6 +10,10 @@ use crate::{Block, PieceIndex, Time};
 impl Torrent {
     /// Asks a peer for blocks until enough are on their way.
     pub(super) fn fill(&mut self, now: Time, id: ConnId) {
+        let may_ask = |conn: &Conn| conn.is_source() || !conn.down.allowed.is_empty();
+        if !self.conns.get(&id).is_some_and(may_ask) {
+            return;
+        }
         while let Some(block) = self.next_block(now, id) {
             self.ask(now, id, block);
         }

@@ -17,14 +17,23 @@ impl Torrent {
         let (open, choked): (Vec<_>, Vec<_>) =
             self.conns.values().partition(|conn| conn.down.gate == Gate::Open);
         let ids: Vec<_> = open.into_iter().chain(choked).map(|conn| conn.id).collect();
+        let mut room = None;
         for id in ids {
-            self.review_one(now, id);
+            self.review_next(now, id, &mut room);
         }
     }
 
     /// Decides whether a peer has something for us.
     pub(super) fn review_one(&mut self, now: Time, id: ConnId) {
+        self.review_next(now, id, &mut None);
+    }
+
+    /// The same, while it is known whether there is room. Whatever may change that forgets it.
+    fn review_next(&mut self, now: Time, id: ConnId, room: &mut Option<bool>) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.is_source() {
+            *room = None;
+        }
         if conn.wanted == 0 || self.have.is_full() {
             conn.down.draining = false;
             if conn.down.interest == Interest::Told {
@@ -41,10 +50,11 @@ impl Torrent {
             return;
         }
         let offered = conn.down.gate == Gate::Open || conn.down.interest == Interest::Declined;
-        if offered && !self.has_room(now, id) {
+        if offered && !*room.get_or_insert_with(|| self.has_room(now, id)) {
             self.set_interest(id, Interest::Declined);
             return;
         }
+        *room = None;
         self.become_interested(now, id);
     }
 
@@ -131,16 +141,11 @@ impl Torrent {
 
     /// How many sources beside this one fill our link.
     pub(super) fn busy_sources(&self, now: Time, but: ConnId) -> usize {
-        let sources = || {
-            self.conns
-                .values()
-                .filter(|conn| conn.id != but && conn.is_source() && !conn.down.draining)
-        };
-        let rate = |conn: &Conn| conn.down.rate.per_second(now);
-        let best = sources().map(rate).max().unwrap_or(0);
-        sources()
-            .filter(|conn| now.since(conn.down.since) < SETTLED || rate(conn) >= best / SLOW)
-            .count()
+        let is_busy = |conn: &&Conn| conn.is_source() && !conn.down.draining && conn.id != but;
+        let rate = |conn: &Conn| (now.since(conn.down.since), conn.down.rate.per_second(now));
+        let rates: Vec<_> = self.conns.values().filter(is_busy).map(rate).collect();
+        let best = rates.iter().map(|(_, rate)| *rate).max().unwrap_or(0);
+        rates.iter().filter(|(since, rate)| *since < SETTLED || *rate >= best / SLOW).count()
     }
 
     /// Whether one source more is welcome.
