@@ -37,6 +37,8 @@ struct Queue {
     rate: u64,
     /// When all that was sent through it will be.
     through_by: Time,
+    /// Bytes of blocks, and of their headers, that were sent through it.
+    carried: u64,
     /// Hosts that have to wait before they send more through it.
     waiters: Vec<HostId>,
 }
@@ -100,6 +102,7 @@ impl Network {
             let queue = &mut self.queues[queue.0 as usize];
             arrives = arrives.max(queue.through_by + span(bytes, queue.rate));
             queue.through_by = arrives;
+            queue.carried += u64::from(bytes);
         }
         Journey { departs, arrives }
     }
@@ -128,6 +131,11 @@ impl Network {
         std::mem::take(&mut self.queues[queue.0 as usize].waiters)
     }
 
+    /// Bytes that went into each rack.
+    pub(crate) fn bytes_into_racks(&self) -> impl Iterator<Item = u64> {
+        self.queues[self.ports.len()..].chunks(2).map(|links| links[1].carried)
+    }
+
     /// The queues between two hosts, in their order.
     fn way(&self, from: HostId, to: HostId) -> impl Iterator<Item = QueueId> + use<> {
         let (out, into) = (self.ports[from.index()].rack, self.ports[to.index()].rack);
@@ -153,7 +161,7 @@ impl Port {
 
 impl Queue {
     fn new(rate: u64) -> Self {
-        Self { rate, through_by: Time::ZERO, waiters: Vec::new() }
+        Self { rate, through_by: Time::ZERO, carried: 0, waiters: Vec::new() }
     }
 }
 
@@ -193,6 +201,7 @@ mod tests {
         let mut network = network();
         assert_eq!(took(&mut network, 0, 1), 20_000);
         assert_eq!(took(&mut network, 3, 2), 40_000);
+        assert_eq!(network.bytes_into_racks().collect::<Vec<_>>(), [20_000]);
         assert_eq!(took(&mut network, 1, 3), 20_000);
         assert_eq!(took(&mut network, 2, 0), 40_000);
     }

@@ -15,6 +15,8 @@ pub struct Report {
     pub bound: Duration,
     /// Bytes that the seeder has sent, over those of the torrent.
     pub seeder_copies: f64,
+    /// Bytes of blocks that went into each rack, over those of the torrent.
+    pub into_racks: Vec<f64>,
     /// Bytes of blocks that all agents have sent.
     pub sent: u64,
     /// Bytes of blocks that came for nothing.

@@ -173,15 +173,21 @@ impl<'a> World<'a> {
     fn report(&self) -> Report {
         let stats = |host: &Host| host.torrent.as_ref().map(|torrent| torrent.stats(self.now));
         let seeder = self.host(HostId::SEEDER).carried.sent + self.bytes.seeder_before;
+        let size = self.scenario.lengths.total();
         let wasted: u64 = self.hosts.iter().filter_map(stats).map(|stats| stats.wasted).sum();
         let ended =
             |host: &Host| Ended { host: host.id, began: host.began, completed: host.completed };
         Report {
             peers: self.hosts[1..].iter().map(ended).collect(),
             bound: self.scenario.bound(),
-            seeder_copies: seeder as f64 / self.scenario.lengths.total() as f64,
+            seeder_copies: seeder as f64 / size as f64,
+            into_racks: self
+                .network
+                .bytes_into_racks()
+                .map(|bytes| bytes as f64 / size as f64)
+                .collect(),
             sent: self.bytes.sent,
-            size: self.scenario.lengths.total(),
+            size,
             wasted: wasted + self.bytes.wasted_before,
             bans: self.hosts.iter().map(|host| host.banned.len()).sum(),
             connections: self.connections_made,
