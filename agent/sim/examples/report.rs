@@ -2,7 +2,7 @@
 //!
 //! Without arguments it prints a table of swarms of 1 to 1,000 peers. `--peers N` and the like ask
 //! for one swarm, to be laid beside a real fleet of the same size, and `--csv` makes it readable by
-//! programs.
+//! programs. With several `--seeds` the table says which was the worst.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,7 +28,7 @@ struct Wanted {
     rate_kbit: u64,
     latency_us: u64,
     join_ms: u64,
-    seeds: u64,
+    seeds: Vec<u64>,
     form: Form,
 }
 
@@ -47,7 +47,7 @@ impl Wanted {
             rate_kbit: 50_000,
             latency_us: 500,
             join_ms: 100,
-            seeds: 1,
+            seeds: vec![1],
             form: Form::Table,
         };
         while let Some(option) = args.next() {
@@ -65,7 +65,7 @@ impl Wanted {
                 ("--rate-kbit", n) => wanted.rate_kbit = n,
                 ("--latency-us", n) => wanted.latency_us = n,
                 ("--join-ms", n) => wanted.join_ms = n,
-                ("--seeds", n) => wanted.seeds = n,
+                ("--seeds", _) => wanted.seeds = numbers,
                 _ => return Err(format!("{option} is not known")),
             }
         }
@@ -85,17 +85,28 @@ impl Wanted {
                 )
             }
         }
-        for (peers, seed) in self.peers.iter().flat_map(|n| (1..=self.seeds).map(|seed| (*n, seed)))
-        {
-            match self.run(seed, peers) {
-                Ok(report) => self.print_one(seed, peers, &report),
-                Err(breach) => {
-                    eprintln!("{peers} peers: {breach}");
-                    return ExitCode::FAILURE;
-                }
+        for peers in &self.peers {
+            if let Err(breach) = self.print_size(*peers) {
+                eprintln!("{peers} peers: {breach}");
+                return ExitCode::FAILURE;
             }
         }
         ExitCode::SUCCESS
+    }
+
+    fn print_size(&self, peers: u32) -> Result<(), Breach> {
+        let (mut worst, mut its_seed) = (0.0, 0);
+        for seed in &self.seeds {
+            let report = self.run(*seed, peers)?;
+            self.print_one(*seed, peers, &report);
+            if report.ratio() > worst {
+                (worst, its_seed) = (report.ratio(), *seed);
+            }
+        }
+        if self.form == Form::Table && self.seeds.len() > 1 {
+            println!("{peers:5} worst of {} seeds: {worst:.4}, seed {its_seed}", self.seeds.len());
+        }
+        Ok(())
     }
 
     fn run(&self, seed: u64, peers: u32) -> Result<Report, Breach> {
@@ -130,4 +141,4 @@ impl Wanted {
 }
 
 const HELP: &str = "options: --peers N,N,.. --pieces M --piece-kib K --rate-kbit R --latency-us L \
-                    --join-ms J --seeds S --csv";
+                    --join-ms J --seeds S,S,.. --csv";

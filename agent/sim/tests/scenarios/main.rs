@@ -5,6 +5,7 @@ mod anything;
 mod churn;
 mod corruption;
 mod flash_crowd;
+mod least_time;
 mod slow_seeder;
 mod tracker_restart;
 mod unkind;
