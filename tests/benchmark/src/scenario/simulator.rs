@@ -12,11 +12,16 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
     let sizes: &[usize] = if asked.smoke { &[10, 20] } else { SIZES };
     let date = date();
     let version = env!("CARGO_PKG_VERSION");
-    let mut tools = vec![ToolRecord::named("murder (simulated)", version, "one seed a size")];
+    let mut tools = vec![ToolRecord::named(
+        "murder (simulated)",
+        version,
+        "up to 1000 peers the worst of five seeds, above that one seed",
+    )];
     for peers in sizes {
         alternate(1, &mut tools, |_| {
+            let seeds = if *peers <= 1000 { SEEDS } else { &SEEDS[..1] };
             let swarm =
-                Swarm { peers: *peers, pieces: PIECES, piece_kib: 256, kbit: 50_000, seed: 1 };
+                Swarm { peers: *peers, pieces: PIECES, piece_kib: 256, kbit: 50_000, seeds };
             let came = swarm.simulate()?;
             Ok(crate::record::Sample::default()
                 .with("peers", *peers as f64)
@@ -54,4 +59,5 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
 }
 
 const SIZES: &[usize] = &[10, 32, 100, 316, 1000, 3162, 10_000];
+const SEEDS: &[u64] = &[1, 2, 3, 4, 5];
 const PIECES: u64 = 512;
