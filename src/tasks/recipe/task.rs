@@ -108,7 +108,11 @@ impl Runner<'_> {
                 if own && chance.is_none() {
                     return Ok(Vec::new());
                 }
-                results(releases::unlock(&context, &task, chance).await?)
+                let results = results(releases::unlock(&context, &task, chance).await?);
+                if !own {
+                    self.tell(&results);
+                }
+                results
             }
             Task::Release(task) if task.what == ReleaseWhat::Prove => {
                 self.prove(&context, &task).await?
@@ -125,6 +129,15 @@ impl Runner<'_> {
         }
         self.variables.started(&self.begun.words());
         Ok(results)
+    }
+
+    /// What came of a step that is all that somebody asked for.
+    fn tell(&self, results: &[HostResult]) {
+        for result in results {
+            if let Outcome::Ok(text) | Outcome::Skipped(text) = &result.outcome {
+                self.context.reporter.emit(Event::Note(text.clone()));
+            }
+        }
     }
 
     /// Each host proves that it has the release; without a name they have to agree on which one
