@@ -4,6 +4,7 @@ mod failures;
 mod layout;
 mod reader;
 mod stages;
+mod turns;
 
 use std::fs;
 

@@ -130,6 +130,12 @@ impl Following {
         self.signal("kill -INT $0 && kill -TERM $0");
     }
 
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(self) -> Ended {
+        self.signal("kill -KILL $0");
+        self.end()
+    }
+
     fn signal(&self, line: &str) {
         // nsenter waits for its child, which is the one that the terminal would tell.
         let nsenter = self.child.id();
