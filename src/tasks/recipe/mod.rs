@@ -12,6 +12,7 @@ mod task;
 mod transcript;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use murder_protocol::verbs::SwitchKind;
@@ -76,6 +77,8 @@ struct Begun {
     seeder: bool,
     /// Hosts on which an agent waits because of this run.
     agents: Vec<Arc<Host>>,
+    /// Hosts on which this run has put the release in its place.
+    placed: BTreeSet<String>,
     /// The word of chance of the lock, once it is held.
     lock: Option<String>,
 }

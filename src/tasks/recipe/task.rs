@@ -114,6 +114,17 @@ impl Runner<'_> {
                 }
                 results
             }
+            // A release that was there before is no evidence of this run.
+            Task::Release(task)
+                if task.what == ReleaseWhat::SetAside && self.script.actions().any(places) =>
+            {
+                let mut hosts = hosts;
+                hosts.retain(|host| self.begun.placed.contains(&host.name));
+                if hosts.is_empty() {
+                    return Ok(Vec::new());
+                }
+                carry_out(&self.context.with(Task::Release(task), hosts)).await?
+            }
             Task::Release(task) if task.what == ReleaseWhat::Prove => {
                 self.prove(&context, &task).await?
             }
@@ -121,6 +132,10 @@ impl Runner<'_> {
         };
         let done = |result: &HostResult| matches!(result.outcome, Outcome::Ok(_));
         match context.settings.task.name() {
+            TaskName::Peer => {
+                let done = results.iter().filter(|result| done(result));
+                self.begun.placed.extend(done.map(|result| result.host.clone()));
+            }
             TaskName::StartTracker => self.begun.tracker |= results.iter().any(done),
             TaskName::StopTracker => self.begun.tracker = false,
             TaskName::StartSeeding => self.begun.seeder |= results.iter().any(done),
@@ -225,8 +240,15 @@ pub(super) fn leave_to_the_host(keys: &mut Vec<(String, String)>, host: &Host) {
 }
 
 pub(super) fn locks(action: &Action) -> bool {
-    let name = TaskName::LockDeploys.as_str();
-    matches!(&action.step.body, crate::recipe::Body::Task { name: task, .. } if task == name)
+    is(action, TaskName::LockDeploys)
+}
+
+fn places(action: &Action) -> bool {
+    is(action, TaskName::Peer)
+}
+
+fn is(action: &Action, task: TaskName) -> bool {
+    matches!(&action.step.body, crate::recipe::Body::Task { name, .. } if name == task.as_str())
 }
 
 fn results<T>(ends: Vec<Ended<T>>) -> Vec<HostResult> {

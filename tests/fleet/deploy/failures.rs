@@ -75,6 +75,19 @@ fn a_host_without_room_for_a_release_says_so_and_nobody_switches() {
     site.all_have("r2");
 }
 
+#[test]
+fn a_deploy_of_a_name_that_is_taken_is_refused_and_takes_no_release_away() {
+    let Some(site) = Site::up() else { return };
+    site.released("r1");
+    site.released("r2");
+
+    site.build("r3").deploy("release=r1").code(3).says("/srv/app/releases/r1 is there already");
+
+    site.all_have("r2");
+    site.0.ok("deploy:rollback application=app");
+    site.all_have("r1");
+}
+
 fn there(host: &Host, path: &str) -> bool {
     host.path(&format!("/srv/app/{path}")).exists()
 }
