@@ -101,6 +101,13 @@ impl Host {
         matches!(self.vars.known(Key::NoRelease), Some(Value::Flag(true)))
     }
 
+    /// The same host with another value of a variable.
+    pub fn with(&self, name: &str, json: serde_json::Value) -> Self {
+        let mut host = self.clone();
+        host.vars.set(name, json);
+        host
+    }
+
     fn text(&self, key: Key) -> Option<&str> {
         match self.vars.known(key) {
             Some(Value::Text(text)) => Some(text),

@@ -78,6 +78,18 @@ impl Vars {
         self.own.get(name).or_else(|| self.shared.get(name))?.known.as_ref()
     }
 
+    /// Sets a variable, as the command line does.
+    pub(super) fn set(&mut self, name: &str, json: serde_json::Value) {
+        let key = Key::of(name);
+        let known = key.and_then(|key| Value::parse(key, json.as_str()?));
+        let name: Arc<str> = match key {
+            Some(key) => key.name().into(),
+            None => name.into(),
+        };
+        let var = Var { name: Arc::clone(&name), json, known, origin: Origin::CommandLine };
+        self.own.insert(name, Arc::new(var));
+    }
+
     /// All of them by name, ours under [`Key::name`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         let shared = self.shared.iter().filter(|(name, _)| !self.own.contains_key(*name));

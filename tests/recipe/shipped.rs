@@ -50,7 +50,7 @@ fn a_deploy_has_the_swarm_between_its_lock_and_its_switch() {
     let lines = lines(&script, &given);
     let words: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
     let expected = "\
-        [starting distribute_files lock_deploys start_tracker warm prepare_release starting] \
+        distribute_files [starting lock_deploys start_tracker warm prepare_release starting] \
         [started started] \
         [updating create_torrent start_seeding peer stage_release updating] [updated updated] \
         [publishing switch publishing] [published published] \

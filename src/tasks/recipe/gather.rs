@@ -44,6 +44,10 @@ impl Gather {
                 }
             }
         }
+        for printed in &mut shown {
+            // So that they fold: web9 comes before web10.
+            printed.hosts.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        }
         shown
     }
 }
@@ -56,8 +60,8 @@ mod tests {
     fn hosts_that_printed_the_same_are_shown_once() {
         let mut gather = Gather::default();
         let lines = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        gather.push("web1", OutputStream::Out, lines("a"));
         gather.push("web2", OutputStream::Out, lines("a b"));
+        gather.push("web1", OutputStream::Out, lines("a"));
         gather.push("web1", OutputStream::Out, lines("b"));
         gather.push("web3", OutputStream::Err, lines("a b"));
         let shown = gather.take();

@@ -4,6 +4,7 @@
 mod command;
 mod fleet;
 mod gather;
+mod own;
 mod plan;
 mod start;
 mod step;

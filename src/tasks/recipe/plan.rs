@@ -6,8 +6,9 @@ use murder_protocol::verbs::Command;
 
 use super::super::context::Cast;
 use super::fleet::Fleet;
+use super::own;
 use super::start::Call;
-use super::task::{leave_to_the_host, rendered};
+use super::task::rendered;
 use crate::cli::{On, TaskSpec};
 use crate::inventory::{Host, Inventory};
 use crate::plan::{Plan, Step};
@@ -92,12 +93,14 @@ impl Planner<'_, '_> {
             On::All | On::Peers | On::SeederAndPeers => self.cast.peers.clone(),
         };
         let mut steps = Vec::new();
-        for (keys, hosts) in self.same(action, hosts, |scope, host| {
-            let mut keys = rendered(with, scope)?;
-            leave_to_the_host(&mut keys, host);
-            Ok(keys)
-        })? {
-            let variable = |name: &str| settings::variable(self.inventory, name);
+        let same = self.same(action, hosts, |scope, _| rendered(with, scope))?;
+        let each = |(keys, hosts): (Vec<_>, Vec<Arc<Host>>)| {
+            hosts.into_iter().map(move |host| (host, keys.clone()))
+        };
+        for (keys, hosts) in own::groups(same.into_iter().flat_map(each).collect()) {
+            let variable = |name: &str| {
+                own::variable(&hosts, name).or_else(|| settings::variable(self.inventory, name))
+            };
             let made: Result<Task, _> = cli::assign(spec, &keys)
                 .and_then(|values| settings::task(spec, &values, &variable));
             let task = made.map_err(|error| {
@@ -143,9 +146,6 @@ impl Planner<'_, '_> {
         }
         let later = self.call.script.registered().collect::<Vec<_>>();
         let groups = self.same(action, hosts, |scope, _| {
-            if action.no_log {
-                return Ok("run a command that is not shown (no_log)".to_owned());
-            }
             let shown = |template: &crate::recipe::Template| {
                 // What a step has yet to give can't be known.
                 match scope.reads(template).iter().any(|name| later.contains(&name.as_str())) {
@@ -153,19 +153,32 @@ impl Planner<'_, '_> {
                     false => template.text(scope),
                 }
             };
+            let mut text = match &action.step.name {
+                Some(name) => format!("{}: ", shown(name)?),
+                None => String::new(),
+            };
+            if action.no_log {
+                return Ok(text + "run a command that is not shown (no_log)");
+            }
             let command = match &run.command {
                 crate::recipe::Command::Argv(words) => {
                     Command::Argv(words.iter().map(shown).collect::<Result<_, RecipeError>>()?)
                 }
                 crate::recipe::Command::Shell(text) => Command::Shell(shown(text)?),
             };
-            let mut text = match command {
+            match command {
                 Command::Argv(words) => {
                     let words: Vec<_> = words.iter().map(|word| settings::quote(word)).collect();
-                    format!("run {}", words.join(" "))
+                    text.push_str(&format!("run {}", words.join(" ")));
                 }
-                Command::Shell(text) => format!("run by sh: {text}"),
-            };
+                Command::Shell(script) => text.push_str(&format!("run by sh: {script}")),
+            }
+            if let Some(folder) = &run.directory {
+                text.push_str(&format!(", in {}", shown(folder)?));
+            }
+            for (name, value) in &run.env {
+                text.push_str(&format!(", with {name}={}", settings::quote(&shown(value)?)));
+            }
             if let Some(user) = &run.become_user {
                 text.push_str(&format!(", as {}", user.text(scope)?));
             }

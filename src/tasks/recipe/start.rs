@@ -31,7 +31,8 @@ impl<'a> Call<'a> {
     ) -> Result<Self, Refusal> {
         let now = now();
         let release = timestamp(now).parse::<Tag>().expect("digits are a name");
-        let variables = Variables::new(script, called, &who(), &release)?;
+        let first = cast.peers.first().map(AsRef::as_ref);
+        let variables = Variables::new(script, called, &who(), &release, first)?;
         let given: Vec<Given> = cast.all().iter().map(|host| variables.of(host)).collect();
         let refused = |error| Refusal::new(&error, None);
         let secrets = script.secrets(&given).map_err(refused)?;

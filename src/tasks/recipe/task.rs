@@ -6,6 +6,7 @@ use murder_protocol::verbs::LockHolder;
 use murder_protocol::{Blame, Failure};
 
 use super::super::{carry_out, release, releases, warm};
+use super::own::{self, Group};
 use super::{Halt, Runner};
 use crate::cli::{self, TaskSpec};
 use crate::fleet::{Ended, HostResult, Outcome};
@@ -13,9 +14,6 @@ use crate::inventory::Host;
 use crate::recipe::{Action, RecipeError, With, text_of};
 use crate::report::{Event, Refusal};
 use crate::settings::{self, ReleaseTask, ReleaseWhat, Task, TaskName};
-
-/// The hosts that are asked for the same.
-type Group = (Vec<(String, String)>, Vec<Arc<Host>>);
 
 impl Runner<'_> {
     pub(super) async fn task(
@@ -27,7 +25,7 @@ impl Runner<'_> {
         let Some(spec) = TaskSpec::find(name) else { return Ok(()) };
         let hosts = self.hosts_of_task(action, spec)?;
         for (keys, hosts) in self.groups(action, with, hosts)? {
-            let task = self.made(action, spec, &keys)?;
+            let task = self.made(action, spec, &keys, &hosts)?;
             self.transcript.note(&format!("task {name}"));
             if self.only_looks() {
                 self.look(task, hosts).await?;
@@ -47,16 +45,12 @@ impl Runner<'_> {
         with: &[With],
         hosts: Vec<Arc<Host>>,
     ) -> Result<Vec<Group>, RecipeError> {
-        let mut groups: Vec<Group> = Vec::new();
+        let mut wanted = Vec::with_capacity(hosts.len());
         for host in hosts {
-            let mut keys = rendered(with, &self.given(&host, action))?;
-            leave_to_the_host(&mut keys, &host);
-            match groups.iter_mut().find(|(known, _)| *known == keys) {
-                Some((_, hosts)) => hosts.push(host),
-                None => groups.push((keys, vec![host])),
-            }
+            let keys = rendered(with, &self.given(&host, action))?;
+            wanted.push((host, keys));
         }
-        Ok(groups)
+        Ok(own::groups(wanted))
     }
 
     pub(super) fn made(
@@ -64,8 +58,11 @@ impl Runner<'_> {
         action: &Action,
         spec: &'static TaskSpec,
         keys: &[(String, String)],
+        hosts: &[Arc<Host>],
     ) -> Result<Task, Halt> {
-        let variable = |name: &str| settings::variable(self.inventory, name);
+        let variable = |name: &str| {
+            own::variable(hosts, name).or_else(|| settings::variable(self.inventory, name))
+        };
         let made =
             cli::assign(spec, keys).and_then(|values| settings::task(spec, &values, &variable));
         made.map_err(|error| {
@@ -229,14 +226,6 @@ pub(super) fn rendered(
 ) -> Result<Vec<(String, String)>, RecipeError> {
     let key = |with: &With| Ok((with.key.clone(), text_of(&with.value.value(scope)?)));
     with.iter().map(key).collect()
-}
-
-/// Takes out what a host's own variables say too: hosts that differ in nothing else are one task.
-pub(super) fn leave_to_the_host(keys: &mut Vec<(String, String)>, host: &Host) {
-    keys.retain(|(key, value)| {
-        key != cli::keys::DEPLOY_TO.name
-            || releases::deploy_to(None, host).ok().as_ref() != Some(value)
-    });
 }
 
 pub(super) fn locks(action: &Action) -> bool {

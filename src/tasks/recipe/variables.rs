@@ -20,6 +20,8 @@ pub(super) struct Variables {
     /// What was typed.
     typed: Arc<Values>,
     environment: Environment,
+    /// The variables of the first peer, for a tracker or seeder that has none of its own.
+    first: Arc<Values>,
     /// Who runs the recipe.
     who: String,
 }
@@ -32,6 +34,7 @@ impl Variables {
         called: &Called,
         who: &str,
         release: &Tag,
+        first: Option<&Host>,
     ) -> Result<Self, Refusal> {
         let mut typed = Values::new();
         for (key, text) in &called.typed {
@@ -53,7 +56,8 @@ impl Variables {
         }
         let environment: Environment = Arc::new(|name: &str| std::env::var(name).ok());
         let typed = Arc::new(typed);
-        Ok(Self { now, release: own, typed, environment, who: who.to_owned() })
+        let first = Arc::new(first.map(values).unwrap_or_default());
+        Ok(Self { now, release: own, typed, environment, first, who: who.to_owned() })
     }
 
     /// The next step belongs to a stage, or to none.
@@ -77,14 +81,22 @@ impl Variables {
         own.extend(self.release.clone());
         own.insert("host".into(), host.name.as_str().into());
         own.insert("user".into(), self.who.as_str().into());
-        let vars: Values =
-            host.vars.iter().map(|(name, var)| (name.into(), var.json.clone())).collect();
-        let layers = vec![Arc::new(own), Arc::clone(&self.typed), Arc::new(vars)];
+        let layers = vec![
+            Arc::new(own),
+            Arc::clone(&self.typed),
+            Arc::new(values(host)),
+            Arc::clone(&self.first),
+        ];
         let mut given = Given { layers, environment: Arc::clone(&self.environment) };
         let tag = tag_of(&given);
         given.layers.push(Arc::new(BTreeMap::from([("tag".to_owned(), tag)])));
         given
     }
+}
+
+/// What the inventory says of a host.
+fn values(host: &Host) -> Values {
+    host.vars.iter().map(|(name, var)| (name.into(), var.json.clone())).collect()
 }
 
 /// The distribution's name: that of the application and the release.
