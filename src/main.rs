@@ -51,8 +51,8 @@ fn run(args: Vec<OsString>) -> Result<Exit, Refusal> {
             print(&cli::recipe_help(&script(&options, &name)?));
         }
         Typed::Recipe { options, name, typed } => return run_recipe(&options, &name, typed),
-        Typed::Task { task, .. } if task.name == TaskName::Init => {
-            print(&tasks::init(".".as_ref())?);
+        Typed::Task { options, task, .. } if task.name == TaskName::Init => {
+            print(&init(&options)?);
         }
         Typed::Task { task, values, .. } if task.name == TaskName::Completions => {
             print(&cli::completions(&settings::shell(task, &values).map_err(refused)?));
@@ -90,7 +90,8 @@ fn run_recipe(
         cli::check_key(&script, key).map_err(refused)?;
     }
     // The program runs one recipe, whose name lives as long as it does.
-    let called = Called { name: name.to_owned().leak(), typed };
+    let secret = script.no_log.keys().cloned().collect();
+    let called = Called { name: name.to_owned().leak(), typed, secret };
     let settings = Settings::of_recipe(options, called).map_err(refused)?;
     let inventory = Inventory::load(&settings.source, &settings.overrides)
         .map_err(|error| Refusal::new(&error, None))?;
@@ -122,6 +123,17 @@ fn show_plan(settings: &Settings, inventory: Option<&Inventory>, plan: &Plan) {
         Format::Json => print(&plan.json()),
         Format::Human => print(&plan.text(PLAN_WIDTH)),
     }
+}
+
+/// Writes what a project starts from: the inventory where the other tasks look for it.
+fn init(options: &Options) -> Result<String, Refusal> {
+    let Source::File(inventory) = settings::source(options).map_err(refused)? else {
+        return Err(Refusal {
+            message: "init writes an inventory, and takes no hosts".into(),
+            hint: Some("leave --hosts out, or name the file to write with -i".into()),
+        });
+    };
+    tasks::init(&inventory, options.dry_run)
 }
 
 /// Murder's own recipes, those beside the inventory, and one that was named.

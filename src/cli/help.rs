@@ -86,7 +86,8 @@ pub fn check_key(script: &Script, key: &str) -> Result<(), CliError> {
     let own = script.vars().keys().map(String::as_str);
     let known = own.chain(RECIPE_KEYS.iter().map(|(name, _)| *name));
     let variables = keys::VARIABLES.iter().map(|key| key.name);
-    let known: Vec<&str> = known.chain(variables).chain([keys::TEMP_PATH.name]).collect();
+    let known = known.chain(variables).chain([keys::TEMP_PATH.name]);
+    let known: Vec<&str> = known.chain(script.read()).collect();
     if known.contains(&key) {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::{Problem, RecipeError};
-use super::scope::{Definition, Given, Scope, Settings};
+use super::scope::{Definition, Given, RESERVED, Scope, Settings};
 use super::secrets::{MASK, Secrets};
 use super::{Anchor, Body, Command, Moment, Run, Stage, Step, Template};
 use crate::suggest::nearest;
@@ -98,6 +98,21 @@ impl Script {
     /// takes.
     pub fn vars(&self) -> &Settings {
         &self.frames[FrameId::ROOT.0].vars
+    }
+
+    /// The variables that its templates read, and that it may not set itself: `repository`. murder's
+    /// own are left out.
+    pub fn read(&self) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for action in self.actions() {
+            let guards = action.guards.iter().map(|guard| &guard.when);
+            let templates = action.step.templates().into_iter().chain(guards);
+            names.extend(templates.flat_map(Template::names).map(String::as_str));
+        }
+        let vars = self.vars().values().flat_map(|setting| setting.value.templates());
+        names.extend(vars.flat_map(Template::names).map(String::as_str));
+        names.retain(|name| !RESERVED.contains(name));
+        names
     }
 
     /// What was typed for one of [`Self::vars`], as the type that its default has: a number, a truth

@@ -2,6 +2,7 @@
 
 use super::Called;
 use crate::cli::{Options, TaskSpec, Values};
+use crate::recipe::MASK;
 
 /// The words of a command line, quoted for a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +22,12 @@ impl Invocation {
         Self::of(options, spec.name.as_str(), keys)
     }
 
-    /// The same for a recipe.
+    /// The same for a recipe. What nobody may see has to be typed again.
     pub fn of_recipe(options: &Options, called: &Called) -> Self {
-        let keys = called.typed.iter().map(|(key, text)| (key.as_str(), text.as_str()));
+        let keys = called.typed.iter().map(|(key, text)| match called.secret.contains(key) {
+            true => (key.as_str(), MASK),
+            false => (key.as_str(), text.as_str()),
+        });
         Self::of(options, called.name, keys)
     }
 
@@ -43,6 +47,9 @@ impl Invocation {
         }
         if options.accept_new_hosts {
             hosts.push("--accept-new-hosts".to_owned());
+        }
+        if let Some(recipe) = &options.recipe {
+            hosts.extend(["--recipe".to_owned(), quote(&recipe.to_string_lossy())]);
         }
         let mut task = vec![task.to_owned()];
         task.extend(keys.map(|(key, text)| format!("{key}={}", quote(text))));

@@ -1,6 +1,7 @@
 //! The tasks, each with its keys as decided values. A key that is `None` was not typed: the
 //! host's own variable counts then (`default_destination_path` and so on).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use murder_protocol::Tag;
@@ -351,4 +352,6 @@ pub struct Called {
     pub name: &'static str,
     /// The `KEY=VALUE`s, as they were typed.
     pub typed: Vec<(String, String)>,
+    /// The keys whose values nobody may see.
+    pub secret: BTreeSet<String>,
 }
