@@ -2,6 +2,7 @@
 //! `connection: local`, an address of its own on the loopback and a folder of its own.
 
 mod demo;
+mod deploy;
 mod site;
 #[path = "../common/tree.rs"]
 mod tree;

@@ -1,0 +1,184 @@
+//! Recipes carried out on this machine: deploys, a rollback, failures within the tolerance and
+//! beyond it, and secrets.
+
+use std::fs;
+use std::path::Path;
+
+use crate::site::Site;
+
+/// A project whose peers each have a folder of their own for the application.
+fn project(first: u8, peers: usize) -> Site {
+    let site = Site::new(first, peers);
+    let inventory = site.path("inventory.yaml");
+    let yaml = fs::read_to_string(&inventory).unwrap();
+    let mut with_places = String::new();
+    for line in yaml.lines() {
+        with_places += &format!("{line}\n");
+        if let Some(peer) = site.peers().find(|peer| line == format!("        {peer}:")) {
+            let place = place(&site, peer);
+            with_places += &format!("          deploy_to: {}\n", place.display());
+            fs::create_dir_all(place.join("shared")).unwrap();
+        }
+    }
+    let yaml =
+        with_places.replace("  vars:\n", "  vars:\n    application: app\n    keep_releases: 2\n");
+    fs::write(&inventory, yaml).unwrap();
+    site
+}
+
+fn place(site: &Site, peer: &str) -> std::path::PathBuf {
+    site.path(peer).join("app")
+}
+
+fn recipe(site: &Site, name: &str, text: &str) {
+    fs::create_dir_all(site.path("recipes")).unwrap();
+    fs::write(site.path("recipes").join(name), text).unwrap();
+}
+
+fn current(site: &Site, peer: &str) -> String {
+    let link = fs::read_link(place(site, peer).join("current")).unwrap();
+    link.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What is in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn files_of(place: &Path, release: &str) -> std::path::PathBuf {
+    place.join("releases").join(release)
+}
+
+#[test]
+fn a_deploy_links_what_is_shared_and_a_rollback_leads_back() {
+    let site = project(180, 3);
+    for peer in site.peers() {
+        fs::write(place(&site, peer).join("shared/.env"), peer).unwrap();
+    }
+    for release in ["r1", "r2"] {
+        let line =
+            format!("deploy release={release} files_path=FILES linked_files=.env linked_dirs=log");
+        site.murder(&line).expect(0);
+        for peer in site.peers() {
+            assert_eq!(current(&site, peer), release);
+            let release = files_of(&place(&site, peer), release);
+            assert_eq!(fs::read_to_string(release.join(".env")).unwrap(), peer);
+            assert!(fs::symlink_metadata(release.join("log")).unwrap().is_symlink());
+        }
+    }
+    site.murder("deploy:rollback").expect(0);
+    for peer in site.peers() {
+        assert_eq!(current(&site, peer), "r1");
+    }
+    let ran = site.murder("deploy:rollback release=r9").expect(3);
+    assert!(ran.stderr.contains("there is no release r9 in "), "{}", ran.stderr);
+    let releases = site.murder("releases").expect(0).stdout;
+    assert!(releases.starts_with("3 hosts: p[1:3]\n  current    r1\n"), "{releases}");
+    assert!(releases.contains("  available  r2\n"), "{releases}");
+    // What the deploys started is gone with them.
+    assert!(!site.murder("status").expect(0).stdout.contains("running, process"));
+}
+
+#[test]
+fn hooks_run_at_every_stage_and_in_order() {
+    let site = project(190, 2);
+    let mut text =
+        "description: a deploy that tells\ninclude: [murder:deploy]\nhooks:\n".to_owned();
+    let stages = [
+        "starting",
+        "started",
+        "updating",
+        "updated",
+        "publishing",
+        "published",
+        "finishing",
+        "finished",
+    ];
+    for moment in ["before", "after"] {
+        text += &format!("  {moment}:\n");
+        for stage in stages {
+            text += &format!(
+                "    {stage}:\n      - run: \"echo {moment} {{{{ stage }}}} >> {{{{ deploy_to | quote }}}}/told\"\n"
+            );
+        }
+    }
+    recipe(&site, "deploy.yaml", &text);
+    site.murder("deploy files_path=FILES").expect(0);
+    let expected: String =
+        stages.iter().map(|stage| format!("before {stage}\nafter {stage}\n")).collect();
+    for peer in site.peers() {
+        assert_eq!(fs::read_to_string(place(&site, peer).join("told")).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_host_that_fails_beyond_the_tolerance_stops_the_deploy_before_anybody_switches() {
+    let site = project(200, 3);
+    site.murder("deploy release=r1 files_path=FILES").expect(0);
+    let text = "description: a deploy with a check\ninclude: [murder:deploy]\nhooks:\n  after:\n    \
+                updated:\n      - name: look at it\n        run: \"echo odd; test {{ host }} != p2\"\n";
+    recipe(&site, "deploy.yaml", text);
+    let ran = site.murder("deploy release=r2 files_path=FILES").expect(3);
+    assert!(ran.stderr.contains("ended with exit status 1: odd"), "{}", ran.stderr);
+    for peer in site.peers() {
+        assert_eq!(current(&site, peer), "r1");
+    }
+    // The lock was given back, and within the tolerance the others go on.
+    site.murder("--max-fail-percentage 40 deploy release=r3 files_path=FILES").expect(4);
+    let now: Vec<_> = site.peers().map(|peer| current(&site, peer)).collect();
+    assert_eq!(now, ["r3", "r1", "r3"]);
+    let releases = site.murder("releases").expect(0).stdout;
+    assert!(releases.contains("1 host: p2  (differs from most)\n"), "{releases}");
+}
+
+#[test]
+fn a_second_deploy_is_told_who_holds_the_lock() {
+    let site = project(210, 1);
+    site.murder("distribute_files").expect(0);
+    site.murder("lock_deploys").expect(0);
+    let ran = site.murder("deploy release=r1 files_path=FILES").expect(3);
+    assert!(ran.stderr.contains("locked by "), "{}", ran.stderr);
+    assert!(!place(&site, "p1").join("current").exists());
+    let ran = site.murder("deploy:unlock").expect(0);
+    assert!(!ran.stderr.contains("skipped"), "{}", ran.stderr);
+    site.murder("deploy release=r1 files_path=FILES").expect(0);
+    assert_eq!(current(&site, "p1"), "r1");
+}
+
+#[test]
+fn secrets_are_in_no_output_and_in_no_log() {
+    let site = project(220, 2);
+    recipe(
+        &site,
+        "tell.yaml",
+        "description: tells\nvars: {password: \"\"}\nno_log: [password]\nsteps:\n  - run: \"echo {{ \
+         password }}; exit 1\"\n  - run: [echo, never]\n",
+    );
+    site.murder("distribute_files").expect(0);
+    let ran = site.murder("tell password=hunter2").expect(3);
+    let dry = site.murder("-n tell password=hunter2").expect(0);
+    let logs = fs::read_dir(site.path("state/murder/log")).unwrap().flatten();
+    let mut seen = 0;
+    for text in logs.map(|log| fs::read_to_string(log.path()).unwrap()) {
+        assert!(!text.contains("hunter2"), "{text}");
+        seen += usize::from(text.contains("p1 | ***"));
+    }
+    assert_eq!(seen, 1);
+    for text in [ran.stdout, ran.stderr, dry.stdout, dry.stderr] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_check_says_what_is_missing_and_changes_nothing() {
+    let site = project(230, 2);
+    site.murder("distribute_files").expect(0);
+    let before = names(&place(&site, "p1"));
+    let line = "--check deploy release=r1 files_path=FILES linked_files=.env";
+    let ran = site.murder(line).expect(3);
+    assert!(ran.stderr.contains(".env"), "{}", ran.stderr);
+    assert_eq!(names(&place(&site, "p1")), before);
+}
