@@ -2,9 +2,9 @@
 //!
 //! A host's uplink sends one block at a time, in turns between its connections. A block is at its
 //! receiver when the last byte has come the way, and when the receiver's downlink has taken in all
-//! that came before. While more than [`WINDOW`] waits before a downlink, others hold back, as TCP
-//! does. Messages take their bytes of both links, with the headers of their packet. They do not
-//! wait in these queues, but never overtake a block of their connection.
+//! that came before. While more than 30 ms waits before a downlink (`network.rs`), others hold
+//! back, as TCP does. Messages take their bytes of both links, with the headers of their packet.
+//! They do not wait in these queues, but never overtake a block of their connection.
 
 use murder_swarm::torrent::BlockUse;
 use murder_swarm::wire::Span;
