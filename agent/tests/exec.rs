@@ -101,8 +101,8 @@ fn a_text_is_for_the_shell() {
 
 #[test]
 fn a_signal_is_told_apart_from_a_status() {
-    let reply = Installed::new().call(&shell("kill -HUP $$")).unwrap();
-    assert_eq!(reply.end, ExecEnd::Signal(1));
+    let reply = Installed::new().call(&shell("kill -KILL $$")).unwrap();
+    assert_eq!(reply.end, ExecEnd::Signal(9));
 }
 
 #[test]
