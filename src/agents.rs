@@ -24,6 +24,7 @@ struct Embedded {
     bytes: u64,
     /// Of the unpacked bytes, in hex.
     sha256: &'static str,
+    xz: &'static [u8],
     gzip: &'static [u8],
 }
 
@@ -34,12 +35,14 @@ pub struct Agent {
     pub sha256: Cow<'static, str>,
     /// Bytes of the executable.
     pub bytes: u64,
+    /// The executable, packed with xz. The embedded agent has it.
+    pub xz: Option<&'static [u8]>,
     /// The executable, packed with gzip.
     pub gzip: Cow<'static, [u8]>,
 }
 
 impl Agent {
-    /// The executable itself, for a host without gzip.
+    /// The executable itself, for a host that has neither.
     pub fn unpacked(&self) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         flate2::read::GzDecoder::new(&*self.gzip).read_to_end(&mut bytes)?;
@@ -49,8 +52,8 @@ impl Agent {
 
 /// The embedded agent's target, content and size, for `murder --version`.
 pub fn embedded_name() -> String {
-    let Embedded { arch, sha256, gzip, .. } = EMBEDDED;
-    format!("linux-{arch} sha256:{sha256} {} bytes gzipped", gzip.len())
+    let Embedded { arch, sha256, xz, gzip, .. } = EMBEDDED;
+    format!("linux-{arch} sha256:{sha256} {} bytes by xz, {} by gzip", xz.len(), gzip.len())
 }
 
 /// Every agent that this machine has. Each is read once.
@@ -71,7 +74,8 @@ impl Agents {
         Self::in_folder(given.map(PathBuf::from).or_else(data))
     }
 
-    fn in_folder(folder: Option<PathBuf>) -> Self {
+    /// With this one.
+    pub fn in_folder(folder: Option<PathBuf>) -> Self {
         Self { folder, found: Mutex::default() }
     }
 
@@ -117,6 +121,7 @@ fn embedded(arch: &str, place: &Path) -> Result<Agent, Failure> {
     Ok(Agent {
         sha256: EMBEDDED.sha256.into(),
         bytes: EMBEDDED.bytes,
+        xz: Some(EMBEDDED.xz),
         gzip: Cow::Borrowed(EMBEDDED.gzip),
     })
 }
@@ -145,7 +150,7 @@ fn read(path: &Path) -> Result<Agent, Failure> {
         // Writing to a String can't fail.
         let _ = write!(sha256, "{byte:02x}");
     }
-    Ok(Agent { sha256: sha256.into(), bytes: bytes.len() as u64, gzip: gzip.into() })
+    Ok(Agent { sha256: sha256.into(), bytes: bytes.len() as u64, xz: None, gzip: gzip.into() })
 }
 
 fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -45,8 +45,9 @@ fn the_version_names_the_agent_by_its_content_and_says_how_large_it_is() {
     let (hash, size) = agent.split_once(" sha256:").unwrap().1.split_once(' ').unwrap();
     assert!(agent.starts_with("agent linux-"), "{agent}");
     assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{agent}");
-    let bytes: usize = size.strip_suffix(" bytes gzipped\n").unwrap().parse().unwrap();
-    assert!(bytes > 100_000, "{agent}");
+    let sizes = size.strip_suffix(" by gzip\n").unwrap().split_once(" bytes by xz, ").unwrap();
+    let [xz, gzip]: [usize; 2] = [sizes.0, sizes.1].map(|size| size.parse().unwrap());
+    assert!(100_000 < xz && xz < gzip, "{agent}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! the scripts in single quotes, which csh and fish take literally only without a single quote,
 //! `!`, backslash or line feed in them; a test holds the scripts to that.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,17 +46,10 @@ impl Connection {
         if there.is_ok_and(|hello| hello.sha256 == agent.sha256) {
             return Ok(Installed::AlreadyThere);
         }
-        let unpacked;
-        let (bytes, how) = match machine.gzip {
-            Gzip::There => (&*agent.gzip, "gzip"),
-            Gzip::Missing => {
-                let io = |e: std::io::Error| Failure::new(Blame::Bug, e.to_string());
-                unpacked = agent.unpacked().map_err(io)?;
-                (&*unpacked, "plain")
-            }
-        };
+        let io = |e: std::io::Error| Failure::new(Blame::Bug, e.to_string());
+        let (bytes, how) = machine.packed(&agent).map_err(io)?;
         pushing(bytes.len() as u64);
-        let said = self.run(Stage::Upload, &[how], bytes).await?;
+        let said = self.run(Stage::Upload, &[how], &bytes).await?;
         let new = marked(&said, "new").ok_or_else(|| unreadable(&said))?;
         let number = new.parse::<u32>().map_err(|_| unreadable(&said))?.to_string();
         let tried = self.try_new(&number, &agent).await;
@@ -120,19 +114,26 @@ async fn finish(mut child: Child, stdin: &[u8]) -> (Ended, String) {
 #[derive(Debug, PartialEq, Eq)]
 struct Machine {
     uname: String,
-    gzip: Gzip,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Gzip {
-    There,
-    Missing,
+    xz: bool,
+    gzip: bool,
 }
 
 impl Machine {
     fn of(said: &str) -> Self {
-        let gzip = if marked(said, "gzip").is_some() { Gzip::There } else { Gzip::Missing };
-        Self { uname: marked(said, "uname").unwrap_or_default().to_owned(), gzip }
+        Self {
+            uname: marked(said, "uname").unwrap_or_default().to_owned(),
+            xz: marked(said, "xz").is_some(),
+            gzip: marked(said, "gzip").is_some(),
+        }
+    }
+
+    /// The smallest form of the agent that the host can unpack, and what the upload calls it.
+    fn packed<'a>(&self, agent: &'a Agent) -> std::io::Result<(Cow<'a, [u8]>, &'static str)> {
+        match agent.xz {
+            Some(xz) if self.xz => Ok((xz.into(), "xz")),
+            _ if self.gzip => Ok((Cow::Borrowed(&agent.gzip), "gzip")),
+            _ => Ok((agent.unpacked()?.into(), "plain")),
+        }
     }
 }
 
@@ -219,12 +220,12 @@ impl Stage {
 }
 
 const LOOK: &str = "LC_ALL=C; export LC_ALL; echo murder-uname `uname -sm`; \
-    if command -v gzip >/dev/null 2>&1; then echo murder-gzip yes; fi";
+    for p in xz gzip; do if command -v $p >/dev/null 2>&1; then echo murder-$p yes; fi; done";
 
 /// `$2` says how the agent on stdin is packed.
 const UPLOAD: &str = "LC_ALL=C; export LC_ALL; umask 077; mkdir -p \"$1/bin\" || exit 40; \
     cd \"$1/bin\" || exit 40; n=.new.$$; \
-    if test \"$2\" = gzip; then gzip -dc >$n; else cat >$n; fi \
+    case $2 in plain) cat >$n ;; *) $2 -dc >$n ;; esac \
     || { rm -f $n; exit 41; }; chmod 700 $n || exit 42; echo murder-new $$";
 
 /// `$2` is the number of the new agent, `$3` the verb.
@@ -327,8 +328,22 @@ mod tests {
     #[test]
     fn a_message_of_the_day_does_not_hide_what_the_host_is() {
         let said = "Welcome!\nmurder-uname Linux x86_64\nmurder-gzip yes\n";
-        let machine = Machine { uname: "Linux x86_64".into(), gzip: Gzip::There };
+        let machine = Machine { uname: "Linux x86_64".into(), xz: false, gzip: true };
         assert_eq!(Machine::of(said), machine);
-        assert_eq!(Machine::of("murder-uname Linux aarch64\n").gzip, Gzip::Missing);
+    }
+
+    #[test]
+    fn a_host_is_sent_the_smallest_form_that_it_can_unpack() {
+        let agent = Agents::in_folder(None).for_machine("Linux x86_64").unwrap();
+        let sent = |said: &str| {
+            let (bytes, how) = Machine::of(said).packed(&agent).unwrap();
+            (bytes.len() as u64, how)
+        };
+        let (xz, how) = sent("murder-xz yes\nmurder-gzip yes\n");
+        assert_eq!(how, "xz");
+        let (gzip, how) = sent("murder-gzip yes\n");
+        assert_eq!(how, "gzip");
+        assert!(xz < gzip && gzip < agent.bytes, "{xz} {gzip} {}", agent.bytes);
+        assert_eq!(sent(""), (agent.bytes, "plain"));
     }
 }

@@ -44,12 +44,13 @@ fn a_changed_host_key_is_refused_whatever_is_accepted() {
 }
 
 #[test]
-fn login_shells_of_other_families_and_a_missing_gzip_make_no_difference() {
+fn login_shells_of_other_families_and_missing_unpackers_make_no_difference() {
     let Some(fleet) = fleet_of(4) else { return };
     small_tree_on_the_seeder(&fleet);
     log_in_with(fleet.host(2), "/usr/bin/fish");
     log_in_with(fleet.host(3), "/usr/bin/tcsh");
-    fleet.host(4).sh(": > /run/nothing && mount --bind /run/nothing /usr/bin/gzip");
+    fleet.host(3).sh(&format!("{NOTHING} /usr/bin/xz"));
+    fleet.host(4).sh(&format!("{NOTHING} /usr/bin/xz && mount --bind /run/nothing /usr/bin/gzip"));
 
     fleet.ok("distribute tag=v1 files_path=~/files destination_path=/srv/app");
 
@@ -96,3 +97,6 @@ fn log_in_with(host: &Host, shell: &str) {
          test -x {shell}"
     ));
 }
+
+/// Puts an empty file in a program's place.
+const NOTHING: &str = ": > /run/nothing && mount --bind /run/nothing";
