@@ -23,7 +23,8 @@ pub(super) fn run(
 
 /// Returns once a detached peer has taken the job, or says why it can't be done.
 ///
-/// One that has its outcome and only serves others yet makes way for the new one.
+/// One that has its outcome and only serves others yet, or is about to leave, makes way for the
+/// new one.
 pub(crate) fn start(request: &PeerStart, home: &Home) -> Result<PeerReply, Failure> {
     let tag = &request.tag;
     let metainfo = parse_torrent(&request.torrent.0, "what the tracker keeps", tag)
@@ -32,8 +33,10 @@ pub(crate) fn start(request: &PeerStart, home: &Home) -> Result<PeerReply, Failu
         PeerJob { info_hash: metainfo.info_hash().to_string(), destination: &request.destination };
     if let Some(pid) = lock::holder(home, Role::Peer, Some(tag)) {
         let status = StatusFile::new(home, Role::Peer, Some(tag)).read();
-        let ended =
-            status.is_some_and(|status| status.pid == Some(pid) && status.outcome.is_some());
+        // One that leaves has taken its pid off already.
+        let ended = status.is_some_and(|status| {
+            status.outcome.is_some() && status.pid.is_none_or(|its| its == pid)
+        });
         if !ended && JobFile::new(home, Role::Peer, tag).is(&job) {
             return Ok(PeerReply { already_running: true, pid });
         }

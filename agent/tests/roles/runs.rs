@@ -2,6 +2,7 @@
 
 use murder_protocol::verbs::Role;
 use murder_protocol::{HostOutcome, Phase};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fleet::Fleet;
 use crate::host::{Host, same_tree, wait_for};
@@ -61,6 +62,35 @@ fn a_peer_that_is_stopped_says_so_and_goes_on_later_from_where_it_was() {
     fleet.start(&run, &peer).unwrap();
     peer.until(Role::Peer, &fleet.tag, |status| status.outcome == Some(HostOutcome::Ok));
     assert!(same_tree(&fleet.files(), &peer.path("out/v1")));
+}
+
+#[test]
+fn a_peer_that_is_about_to_leave_makes_way_for_the_next_run() {
+    let fleet = Fleet::new(1 << 20);
+    fleet.seed().unwrap();
+    let (peer, absent) = (Host::new("a"), Host::new("b"));
+    let run = fleet.open(&[&peer, &absent]);
+    fleet.start(&run, &peer).unwrap();
+    peer.until(Role::Peer, &fleet.tag, |status| status.outcome.is_some());
+    let next = fleet.open(&[&peer]);
+    // Its last words to a tracker that does not listen take a while.
+    let tracker = fleet.tracker.holder(Role::Tracker, None).unwrap();
+    signal(tracker, Signal::STOP);
+    let first = peer.holder(Role::Peer, Some(&fleet.tag)).unwrap();
+    signal(first, Signal::TERM);
+    peer.until(Role::Peer, &fleet.tag, |status| status.pid.is_none());
+    assert_eq!(peer.holder(Role::Peer, Some(&fleet.tag)), Some(first));
+
+    let reply = peer.call(&fleet.job(&next, &peer));
+
+    signal(tracker, Signal::CONT);
+    let refused = reply.unwrap_err().to_string();
+    assert!(refused.contains("is there already and not empty"), "{refused}");
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 #[test]
