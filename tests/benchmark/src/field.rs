@@ -117,7 +117,7 @@ impl Field {
         let began = now();
         go();
         let patience = 8.0 * self.flow_seconds() + 30.0;
-        let times = finishes.wait(self.peers.len(), began + patience)?;
+        let times = finishes.wait(began + patience)?;
         let spent = Meters::read(self).since(&before);
         let curve: Vec<f64> = times.iter().map(|time| time - began).collect();
         Ok(self.sample(&spent, curve))
@@ -163,6 +163,15 @@ impl Field {
         Ok(())
     }
 
+    /// The last words of some members, of those first that a failure names. They are lost with the
+    /// sweep.
+    pub(crate) fn last_words(&self, failure: &str) -> Vec<String> {
+        let named: Vec<&str> = failure.split(|c: char| !c.is_alphanumeric()).collect();
+        let (named, others): (Vec<_>, Vec<_>) =
+            self.members().partition(|member| named.contains(&member.name.as_str()));
+        named.into_iter().chain(others).filter_map(Member::last_words).take(LAST_WORDS).collect()
+    }
+
     /// Ends every process of all hosts, removes what they left, and makes the members' folders.
     pub(crate) fn sweep(&self) {
         let line = "kill -KILL -1; rm -rf /tmp/* /root/.cache /srv/m*";
@@ -205,7 +214,7 @@ impl Field {
         let mut flows = Vec::new();
         for _ in 0..3 {
             let sent = from.host().traffic().sent;
-            let finishes = Finishes::new();
+            let mut finishes = Finishes::new();
             let mut sink = relayed(to, &["sink", &to.address, &to.file("data.bin"), "-"])
                 .stdout(Stdio::piped())
                 .spawn()?;
@@ -217,7 +226,7 @@ impl Field {
             wait_until("the source is connected", || to.is_connected_beside(&self.tracker))?;
             let began = now();
             drop(source.stdin.take());
-            let done = finishes.wait(1, began + 600.0)?;
+            let done = finishes.wait(began + 600.0)?;
             source.wait()?;
             sink.wait()?;
             let seconds = done[0] - began;
@@ -282,6 +291,9 @@ impl Drop for Hold {
         }
     }
 }
+
+/// How many members are heard when a tool has failed.
+const LAST_WORDS: usize = 3;
 
 const PAUSE: Duration = Duration::from_millis(20);
 

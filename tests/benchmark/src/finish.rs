@@ -13,30 +13,35 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use crate::Outcome;
 use crate::clock::now;
 
-/// Collects the peers' last words.
+/// Collects when each peer is done.
 pub(crate) struct Finishes {
+    awaited: Vec<String>,
     sender: Sender<Said>,
     receiver: Receiver<Said>,
 }
 
-/// What a peer said last: when it was done, or why it never will be.
-type Said = Result<f64, String>;
+/// Who says when it was done, or why it never will be.
+struct Said {
+    who: String,
+    done: Result<f64, String>,
+}
 
 impl Finishes {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = channel();
-        Self { sender, receiver }
+        Self { awaited: Vec::new(), sender, receiver }
     }
 
     /// Takes a peer to be done once it writes a line with the word, or, without a word, once it
     /// closes the pipe.
     pub(crate) fn on_line(
-        &self,
+        &mut self,
         who: String,
         pipe: impl Read + Send + 'static,
         word: Option<&'static str>,
     ) {
         let sender = self.sender.clone();
+        self.awaited.push(who.clone());
         thread::spawn(move || {
             let mut last = String::new();
             let mut lines = BufReader::new(pipe).lines().map_while(Result::ok);
@@ -45,24 +50,29 @@ impl Finishes {
                 last = line;
                 done
             });
-            let said = match done || word.is_none() {
+            let done = match done || word.is_none() {
                 true => Ok(now()),
                 false => Err(format!("{who} ended early: {last}")),
             };
             // Whoever gave up waiting does not listen.
-            let _ = sender.send(said);
+            let _ = sender.send(Said { who, done });
             // The process must not wait for a reader.
             lines.for_each(drop);
         });
     }
 
-    /// Takes a peer to be done once its log has a line with the word.
-    pub(crate) fn on_logs(&self, logs: Vec<PathBuf>, word: &'static str) -> Outcome<()> {
+    /// Takes each of these to be done once its log has a line with the word.
+    pub(crate) fn on_logs(
+        &mut self,
+        logs: impl Iterator<Item = (String, PathBuf)>,
+        word: &'static str,
+    ) -> Outcome<()> {
         let inotify = inotify::init(CreateFlags::CLOEXEC)?;
         let mut waiting = Vec::new();
-        for log in logs {
+        for (who, log) in logs {
             let watch = inotify::add_watch(&inotify, &log, WatchFlags::MODIFY)?;
-            waiting.push((watch, log));
+            self.awaited.push(who.clone());
+            waiting.push((watch, who, log));
         }
         let sender = self.sender.clone();
         let has = move |log: &PathBuf| {
@@ -70,32 +80,41 @@ impl Finishes {
             let read = File::open(log).and_then(|mut file| file.read_to_string(&mut text));
             read.is_ok() && text.contains(word)
         };
+        let send = move |who: &String, at: f64| {
+            // Whoever gave up waiting does not listen.
+            let _ = sender.send(Said { who: who.clone(), done: Ok(at) });
+        };
         thread::spawn(move || {
             let mut space = [MaybeUninit::uninit(); 4096];
             let mut events = inotify::Reader::new(&inotify, &mut space);
             // Whoever was done before the watch began.
-            waiting.retain(|(_, log)| !has(log) || sender.send(Ok(now())).is_err());
+            waiting
+                .extract_if(.., |(_, _, log)| has(log))
+                .for_each(|(_, who, _)| send(&who, now()));
             while !waiting.is_empty() {
                 let Ok(event) = events.next() else { return };
                 let watch = event.wd();
                 let at = now();
-                waiting
-                    .retain(|(of, log)| *of != watch || !has(log) || sender.send(Ok(at)).is_err());
+                let done = waiting.extract_if(.., |(of, _, log)| *of == watch && has(log));
+                done.for_each(|(_, who, _)| send(&who, at));
             }
         });
         Ok(())
     }
 
-    /// Waits for so many peers, until the time is over.
-    pub(crate) fn wait(&self, peers: usize, until: f64) -> Outcome<Vec<f64>> {
+    /// Waits for all of them, until the time is over.
+    pub(crate) fn wait(&self, until: f64) -> Outcome<Vec<f64>> {
         let mut times = Vec::new();
-        while times.len() < peers {
+        let mut awaited = self.awaited.clone();
+        while !awaited.is_empty() {
             let left = Duration::from_secs_f64((until - now()).max(0.0));
             match self.receiver.recv_timeout(left) {
-                Ok(said) => times.push(said?),
+                Ok(said) => {
+                    times.push(said.done?);
+                    awaited.retain(|who| *who != said.who);
+                }
                 Err(RecvTimeoutError::Timeout) => {
-                    let done = times.len();
-                    return Err(format!("{done} of {peers} peers were done in time").into());
+                    return Err(format!("not done in time: {}", awaited.join(" ")).into());
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err("nobody is watched".into()),
             }

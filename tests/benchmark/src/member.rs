@@ -1,7 +1,7 @@
 //! One who takes part in a race: a host of its own, or one of several addresses of a host.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -52,9 +52,22 @@ impl Member {
         }
     }
 
-    /// A command whose CPU time is the member's.
+    /// A command whose CPU time is the member's, and whose stderr is among its last words.
     pub(crate) fn command(&self, program: &str) -> Command {
-        self.host().counted(&self.name, program)
+        let mut command = self.host().counted(&self.name, program);
+        // What can't be kept is shown at once.
+        if let Ok(stderr) = File::options().append(true).create(true).open(self.path(STDERR)) {
+            command.stderr(stderr);
+        }
+        command
+    }
+
+    /// The end of what its programs have written to stderr and to logs, if they have.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let logs = fs::read_dir(self.path(".murder/log")).into_iter().flatten().flatten();
+        let files = logs.map(|log| log.path()).chain([self.path(STDERR)]);
+        let ends: Vec<String> = files.filter_map(|file| end_of(&file)).collect();
+        (!ends.is_empty()).then(|| format!("{}: {}", self.name, ends.join("; ")))
     }
 
     /// The CPU time of its commands so far, in seconds.
@@ -91,3 +104,17 @@ impl Member {
         })
     }
 }
+
+/// The last lines of a file that has any.
+fn end_of(path: &Path) -> Option<String> {
+    let bytes = fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().rev().take(LINES).collect();
+    let lines: Vec<&str> = lines.into_iter().rev().collect();
+    (!lines.is_empty()).then(|| lines.join(" / "))
+}
+
+/// Where a member's programs write what they complain of.
+const STDERR: &str = "stderr";
+/// Of each file that may tell why something failed.
+const LINES: usize = 3;

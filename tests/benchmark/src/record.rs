@@ -122,6 +122,14 @@ impl Record {
         }
     }
 
+    /// Each tool's failures, with its name.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = String> {
+        self.tools.iter().flat_map(|tool| {
+            let named = |why: &String| format!("{}: {}: {why}", self.scenario, tool.tool);
+            tool.failures.iter().map(named)
+        })
+    }
+
     /// How long it would take with so many runs a tool, from how long it took.
     pub(crate) fn expected_seconds(&self, runs: usize) -> Option<f64> {
         let most = self.tools.iter().map(|tool| tool.runs.len() + tool.failures.len()).max()?;

@@ -35,7 +35,7 @@ pub(crate) const NAMES: &[&str] = &[
 /// Measures what was asked for, and writes the report of all that was ever measured.
 pub(crate) fn run(asked: &Asked) -> Outcome<()> {
     let folder = results(asked);
-    let mut failed = Vec::new();
+    let (mut failed, mut failures) = (false, Vec::new());
     if !asked.scenarios.is_empty() {
         foretell(&folder, asked)?;
     }
@@ -47,22 +47,28 @@ pub(crate) fn run(asked: &Asked) -> Outcome<()> {
                 // What some of the tools took tells nothing of all.
                 record.took = asked.tools.is_empty().then(|| begun.elapsed().as_secs_f64());
                 record.save(&folder)?;
+                let before = failures.len();
+                failures.extend(record.failures());
                 // A measurement goes on without a tool that fails; a smoke run is there to tell.
-                if asked.smoke && record.tools.iter().any(|tool| !tool.failures.is_empty()) {
-                    failed.push(*name);
-                }
+                failed |= asked.smoke && failures.len() > before;
             }
             Err(error) => {
                 eprintln!("{name} failed: {error}");
-                failed.push(*name);
+                failures.push(format!("{name}: {error}"));
+                failed = true;
             }
         }
     }
     report::write(&folder, asked)?;
-    match failed.is_empty() {
-        true => Ok(()),
-        false => Err(format!("failed: {}", failed.join(" ")).into()),
+    if failures.is_empty() {
+        return Ok(());
     }
+    let told = format!("failed:\n{}", failures.join("\n"));
+    if failed {
+        return Err(told.into());
+    }
+    eprintln!("{told}");
+    Ok(())
 }
 
 /// Says how long each will take at most, by how long it took the last time.

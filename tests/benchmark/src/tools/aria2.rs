@@ -31,7 +31,7 @@ impl Tool for Aria2 {
         let seeder = start(field.seeder(), &["--dir=/srv/payload", "--check-integrity=true"])?;
         foreign::wait_for_announce(field, field.seeder())?;
         let hold = Hold::of_child(&seeder)?;
-        let finishes = Finishes::new();
+        let mut finishes = Finishes::new();
         let mut peers = Vec::new();
         for member in field.peers() {
             let mut peer = start(member, &[&format!("--dir={}", member.folder)])?;

@@ -29,7 +29,7 @@ impl Tool for Chain {
     }
 
     fn run(&self, field: &Field) -> Outcome<Sample> {
-        let finishes = Finishes::new();
+        let mut finishes = Finishes::new();
         let mut next = "-".to_owned();
         let mut sinks = Vec::new();
         for peer in field.peers().iter().rev() {

@@ -35,7 +35,6 @@ pub(crate) fn prepare(field: &Field, piece_bits: u32) -> Outcome<()> {
         .args(["-w", &tracker.file("whitelist")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .spawn()?;
     wait_until("opentracker listens", || tracker.host().listens(TRACKER_PORT))
 }

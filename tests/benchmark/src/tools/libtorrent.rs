@@ -101,7 +101,7 @@ impl Tool for Libtorrent {
         peers.iter_mut().try_for_each(|peer| peer.wait_for("ready"))?;
         let hold = Hold::of_child(&seeder.process)?;
         peers.iter_mut().try_for_each(Started::go)?;
-        let finishes = Finishes::new();
+        let mut finishes = Finishes::new();
         let mut processes = Vec::new();
         for (peer, member) in peers.into_iter().zip(field.peers()) {
             finishes.on_line(member.name.clone(), peer.says, Some("complete"));
@@ -128,7 +128,8 @@ impl Started {
         let mut said = String::new();
         while !said.contains(word) {
             if self.says.read_line(&mut said)? == 0 {
-                return Err(format!("libtorrent ended before it was {word}: {said}").into());
+                let status = self.process.wait()?;
+                return Err(format!("it ended before it was {word}, with {status}: {said}").into());
             }
         }
         Ok(())

@@ -8,33 +8,42 @@ has answered and "complete" when it has everything; ends when stdin is closed.
 """
 
 import json
+import os
+import select
 import sys
-import threading
 
 import libtorrent
 
 torrent, folder, settings = sys.argv[1:]
 session = libtorrent.session(json.loads(settings))
+# Not wait_for_alert: it gives an alert that libtorrent may move meanwhile, and then the process
+# dies of SIGSEGV. This only tells that there are some.
+alerts, wake = os.pipe()
+session.set_alert_fd(wake)
 params = libtorrent.add_torrent_params()
 params.ti = libtorrent.torrent_info(torrent)
 params.save_path = folder
 print("ready", flush=True)
-sys.stdin.readline()
+STDIN = sys.stdin.fileno()
+os.read(STDIN, 4096)
 handle = session.add_torrent(params)
+told = set()
 
 
-def tell():
-    announced = complete = False
-    while not (announced and complete):
-        session.wait_for_alert(1000)
+def tell(word):
+    if word not in told:
+        told.add(word)
+        print(word, flush=True)
+
+
+while True:
+    ready, _, _ = select.select([STDIN, alerts], [], [])
+    if STDIN in ready and not os.read(STDIN, 4096):
+        break
+    if alerts in ready:
+        os.read(alerts, 4096)
         for alert in session.pop_alerts():
-            if isinstance(alert, libtorrent.tracker_reply_alert) and not announced:
-                announced = True
-                print("announced", flush=True)
-            if isinstance(alert, libtorrent.torrent_finished_alert) and not complete:
-                complete = True
-                print("complete", flush=True)
-
-
-threading.Thread(target=tell, daemon=True).start()
-sys.stdin.read()
+            if isinstance(alert, libtorrent.tracker_reply_alert):
+                tell("announced")
+            if isinstance(alert, libtorrent.torrent_finished_alert):
+                tell("complete")

@@ -71,9 +71,9 @@ impl Tool for Murder {
         let hold = Hold::of_host(field.seeder().host(), seeder.pid)?;
         tell_all(field, &tag, &run)?;
         field.wait_for_connections();
-        let finishes = Finishes::new();
-        let logs = field.peers().iter().map(|peer| peer.path(".murder/log/peer-v1.log"));
-        finishes.on_logs(logs.collect(), "every piece is here")?;
+        let mut finishes = Finishes::new();
+        let log = |peer: &Member| (peer.name.clone(), peer.path(".murder/log/peer-v1.log"));
+        finishes.on_logs(field.peers().iter().map(log), "every piece is here")?;
         let sample = field.race(&finishes, || drop(hold))?;
         field.wait_for_files(FILE)?;
         field.verify(FILE)?;
@@ -136,7 +136,6 @@ pub(crate) fn ask<V: Verb>(member: &Member, request: &V) -> Outcome<V::Reply> {
         .command("sh")
         .args(["-c", &format!("cd {} && {line}", member.folder)])
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let last = said.lines().last().unwrap_or_default();

@@ -40,7 +40,7 @@ impl Tool for Rqbit {
         let seeder = start(field.seeder(), 0, "/srv/payload")?;
         foreign::wait_for_announce(field, field.seeder())?;
         let hold = Hold::of_child(&seeder)?;
-        let finishes = Finishes::new();
+        let mut finishes = Finishes::new();
         let mut peers = Vec::new();
         for (number, member) in field.peers().iter().enumerate() {
             let mut peer = start(member, number + 1, &member.folder)?;

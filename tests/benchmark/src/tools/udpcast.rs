@@ -26,7 +26,7 @@ impl Tool for Udpcast {
     }
 
     fn run(&self, field: &Field) -> Outcome<Sample> {
-        let finishes = Finishes::new();
+        let mut finishes = Finishes::new();
         let mut receivers = Vec::new();
         for peer in field.peers() {
             let mut command = peer.command("udp-receiver");
@@ -55,7 +55,7 @@ impl Tool for Udpcast {
 }
 
 fn quiet(command: &mut Command) -> &mut Command {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+    command.stdin(Stdio::null()).stdout(Stdio::null())
 }
 
 /// What udpcast takes unless told otherwise.
