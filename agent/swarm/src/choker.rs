@@ -36,6 +36,17 @@ pub(crate) struct Served<Id> {
     pub(crate) since: Time,
     /// How its turn stands.
     pub(crate) turn: Turn,
+    /// How fast it takes what it asks for.
+    pub(crate) pace: Pace,
+}
+
+/// How fast a peer takes what it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As fast as its part of our uplink lets it, or nothing else is known.
+    Full,
+    /// So slowly that somebody else could have most of the slot's part of our uplink.
+    Slow,
 }
 
 /// How a peer's turn stands.
@@ -62,6 +73,10 @@ pub(crate) struct Changes<Id> {
 
 /// Decides who is served in so many slots. Those who can answer at once come first, and among them
 /// who has waited longest. Nobody serves us for ever, so everybody's time comes.
+///
+/// Who takes slowly fills no slot. It is waited for by its own link, or by one on the way that it
+/// shares with others, and the uplink would idle meanwhile. At most as many as there are slots are
+/// served beside them, so that a link of ours that has become slow does not get ever more of them.
 pub(crate) fn decide<Id: Copy + Ord>(
     waiting: &mut [Waiting<Id>],
     served: &[Served<Id>],
@@ -72,6 +87,8 @@ pub(crate) fn decide<Id: Copy + Ord>(
     let in_use = with(Turn::Running).count() + with(Turn::Over).count();
     let mut over: Vec<_> = with(Turn::Over).collect();
     over.sort_by_key(|peer| (peer.since, peer.id));
+    let slow = served.iter().filter(|peer| peer.pace == Pace::Slow).count();
+    let slots = slots + slow.min(slots);
     // Somebody came in on a trial and asks: the slot is taken from whoever had it longest.
     let surplus = in_use.saturating_sub(slots);
     changes.choke.extend(over.iter().take(surplus).map(|peer| peer.id));
@@ -99,7 +116,7 @@ mod tests {
     }
 
     fn served(id: u32, since: u64, turn: Turn) -> Served<u32> {
-        Served { id, since: Time::from_micros(since), turn }
+        Served { id, since: Time::from_micros(since), turn, pace: Pace::Full }
     }
 
     #[test]
@@ -138,6 +155,17 @@ mod tests {
         let taken = [now[0], now[1], served(3, 9, Turn::Running)];
         let changes = decide(&mut [waiting(4, None, 0)], &taken, 2);
         assert_eq!(changes, Changes { choke: vec![2], unchoke: vec![] });
+    }
+
+    #[test]
+    fn who_takes_slowly_fills_no_slot_but_at_most_twice_as_many_are_served() {
+        let slow = |id| Served { pace: Pace::Slow, ..served(id, 0, Turn::Running) };
+        let mut crowd = [waiting(7, None, 0), waiting(8, None, 1), waiting(9, None, 2)];
+        let one = [slow(1), served(2, 0, Turn::Running)];
+        assert_eq!(decide(&mut crowd, &one, 2).unchoke, [7]);
+        assert_eq!(decide(&mut crowd, &[slow(1), slow(2)], 2).unchoke, [7, 8]);
+        assert_eq!(decide(&mut crowd, &[slow(1), slow(2), slow(3)], 2).unchoke, [7]);
+        assert_eq!(decide(&mut crowd, &[slow(1), slow(2), slow(3), slow(4)], 2).unchoke, []);
     }
 
     #[test]

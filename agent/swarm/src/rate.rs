@@ -14,12 +14,14 @@ pub(crate) struct Rate {
     current: u64,
     /// When the first byte could have come.
     began: Time,
+    /// The most that went by within a whole second.
+    most: u64,
 }
 
 impl Rate {
     /// Nothing yet.
     pub(crate) fn new(now: Time) -> Self {
-        Self { slots: [0; SLOTS as usize], current: slot(now), began: now }
+        Self { slots: [0; SLOTS as usize], current: slot(now), began: now, most: 0 }
     }
 
     /// Forgets what was, because nothing came for a while and something is about to.
@@ -31,6 +33,9 @@ impl Rate {
     pub(crate) fn add(&mut self, now: Time, bytes: u64) {
         let slot = slot(now).max(self.current);
         let passed = (slot - self.current).min(SLOTS);
+        if passed > 0 {
+            self.most = self.most.max(self.slots.iter().copied().map(u64::from).sum());
+        }
         for gone in 0..passed {
             self.slots[((slot - gone) % SLOTS) as usize] = 0;
         }
@@ -49,6 +54,11 @@ impl Rate {
         let from = Time::from_micros(oldest * SLOT_MICROS).max(self.began);
         let span = now.since(from).max(SHORTEST).as_micros() as u64;
         sum.saturating_mul(1_000_000) / span
+    }
+
+    /// The most bytes that ever went by within a second. It knows nothing of the second that goes on.
+    pub(crate) fn most(&self) -> u64 {
+        self.most
     }
 }
 
@@ -82,6 +92,18 @@ mod tests {
         let mut rate = Rate::new(ms(5000));
         (5001..=5100).for_each(|millis| rate.add(ms(millis), 1000));
         assert_eq!(rate.per_second(ms(5100)), 1_000_000);
+    }
+
+    #[test]
+    fn the_most_of_a_second_is_remembered_and_no_burst_is_taken_for_more() {
+        let mut rate = Rate::new(ms(5000));
+        rate.add(ms(5010), 1000);
+        assert_eq!(rate.most(), 0);
+        rate.add(ms(5900), 500);
+        rate.add(ms(6100), 100);
+        assert_eq!(rate.most(), 1500);
+        rate.add(ms(60_000), 10);
+        assert_eq!(rate.most(), 1500);
     }
 
     #[test]

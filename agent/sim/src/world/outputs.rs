@@ -152,8 +152,9 @@ impl World<'_> {
         if before == after {
             return;
         }
-        // The next peer is let in before the one before it has to go.
-        let slots = self.scenario.config.upload_slots + 1;
+        // Peers that take slowly fill no slot, as many as there are slots. The next peer is let in
+        // before the one before it has to go.
+        let slots = 2 * self.scenario.config.upload_slots + 1;
         let served = &mut self.host_mut(id).served;
         *served = if after { *served + 1 } else { *served - 1 };
         let served = *served;

@@ -1,6 +1,5 @@
 //! Worlds that are not all of equal links, and what they cost the hosts that nothing is wrong with:
-//! of those all but one in twenty are done within a fifth above the least possible time, but where
-//! a test says otherwise.
+//! of those all but one in twenty are done within a fifth above the least possible time.
 
 use std::time::Duration;
 
@@ -49,20 +48,23 @@ fn a_seeder_of_half_the_rate_takes_twice_the_time() {
 /// those inside too: one copy has to go in, which takes the link of R hosts S/(R/4)B, less than the
 /// seeder needs when they are more than four, and can be passed on within the rack.
 ///
-/// The limit is what holds, not what is aimed at: 7.8 copies go in where one would do, and those that
-/// send them have slots taken by hosts that receive slowly.
+/// Hosts outside have to serve others beside those inside, who receive slowly. Nobody knows who is
+/// near: as many copies go in as the link lets in.
 #[test]
-fn a_rack_behind_a_quarter_of_its_sum_does_not_double_the_time_of_the_others() {
+fn a_rack_behind_a_quarter_of_its_sum_costs_the_others_little() {
     const INSIDE: u32 = 16;
-    let mut scenario = equal(60);
-    let quarter = scenario.access.up * u64::from(INSIDE) / 4;
-    let hosts = (1..=INSIDE).map(HostId).collect();
-    scenario.racks = vec![Rack { hosts, up: quarter, down: quarter }];
-    let report = holds_within(1.7, &scenario, |host| host.0 > INSIDE);
-    let inside = report.p95(|host| host.0 <= INSIDE).as_secs_f64() / report.bound.as_secs_f64();
-    let copies = report.into_racks[0];
-    println!("inside {inside:.3} x bound, {copies:.2} copies into the rack");
-    assert!(copies < 9.0, "{copies:.2} copies went into the rack: {report}");
+    for seed in 1..=5 {
+        let mut scenario = equal(60);
+        scenario.seed = seed;
+        let quarter = scenario.access.up * u64::from(INSIDE) / 4;
+        let hosts = (1..=INSIDE).map(HostId).collect();
+        scenario.racks = vec![Rack { hosts, up: quarter, down: quarter }];
+        let report = holds(&scenario, |host| host.0 > INSIDE);
+        let inside = report.p95(|host| host.0 <= INSIDE).as_secs_f64() / report.bound.as_secs_f64();
+        let copies = report.into_racks[0];
+        println!("inside {inside:.3} x bound, {copies:.2} copies into the rack");
+        assert!(inside < 1.7, "{inside:.3}: {report}");
+    }
 }
 
 fn equal(peers: u32) -> Scenario {
@@ -71,14 +73,10 @@ fn equal(peers: u32) -> Scenario {
     scenario
 }
 
-fn holds(scenario: &Scenario, unaffected: impl Fn(HostId) -> bool) {
-    holds_within(1.2, scenario, unaffected);
-}
-
-fn holds_within(limit: f64, scenario: &Scenario, unaffected: impl Fn(HostId) -> bool) -> Report {
+fn holds(scenario: &Scenario, unaffected: impl Fn(HostId) -> bool) -> Report {
     let report = scenario.run().unwrap_or_else(|breach| panic!("{breach}"));
     let ratio = report.p95(unaffected).as_secs_f64() / report.bound.as_secs_f64();
     println!("p95 of the unaffected {ratio:.3} x bound; {report}");
-    assert!(ratio < limit, "{ratio:.3}: {report}");
+    assert!(ratio < 1.2, "{ratio:.3}: {report}");
     report
 }

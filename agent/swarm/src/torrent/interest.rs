@@ -139,13 +139,17 @@ impl Torrent {
         }
     }
 
-    /// How many sources beside this one fill our link.
+    /// How many places the sources beside this one fill. A source that brings less than a place's
+    /// share of what our link has brought fills a part of one only.
     pub(super) fn busy_sources(&self, now: Time, but: ConnId) -> usize {
         let is_busy = |conn: &&Conn| conn.is_source() && !conn.down.draining && conn.id != but;
-        let rate = |conn: &Conn| (now.since(conn.down.since), conn.down.rate.per_second(now));
-        let rates: Vec<_> = self.conns.values().filter(is_busy).map(rate).collect();
-        let best = rates.iter().map(|(_, rate)| *rate).max().unwrap_or(0);
-        rates.iter().filter(|(since, rate)| *since < SETTLED || *rate >= best / SLOW).count()
+        let share = self.downloaded.most() / self.config.download_slots.max(1) as u64;
+        let filled = |conn: &Conn| match conn.down.rate.per_second(now) {
+            rate if now.since(conn.down.since) >= SETTLED && rate < share => rate * PARTS / share,
+            _ => PARTS,
+        };
+        let parts: u64 = self.conns.values().filter(is_busy).map(filled).sum();
+        (parts + PARTS / 2) as usize / PARTS as usize
     }
 
     /// Whether one source more is welcome.
@@ -165,5 +169,5 @@ fn is_vital(picker: &Picker<ConnId>, conn: &Conn) -> bool {
 
 /// A source is not judged before that.
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(1);
-/// A source with less than this part of the best one's rate does not fill a place.
-const SLOW: u64 = 4;
+/// How finely the part of a place is told that a source fills.
+const PARTS: u64 = 8;
