@@ -3,20 +3,24 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::settings::quote;
 
-/// Values that nobody may see, in every spelling in which something of ours could show them.
+/// Values that nobody may see, in every spelling in which something of ours could show them. What
+/// one clone learns, all of them know: whoever shows something to somebody has one.
 #[derive(Clone, Default)]
 pub struct Secrets {
     /// Longest first, so that one that is part of another leaves nothing of that.
-    spellings: BTreeSet<(Reverse<usize>, String)>,
+    spellings: Arc<RwLock<Spellings>>,
 }
+
+type Spellings = BTreeSet<(Reverse<usize>, String)>;
 
 impl Secrets {
     /// Keeps a value secret. One that is empty or white is none. Output comes line by line, so the
     /// lines of one that has several are secret too.
-    pub fn add(&mut self, value: &str) {
+    pub fn add(&self, value: &str) {
         let lines = value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
         let texts: BTreeSet<&str> = lines.chain([value, value.trim()]).collect();
         let spelt = texts.into_iter().filter(|text| !text.trim().is_empty()).flat_map(|text| {
@@ -25,11 +29,11 @@ impl Secrets {
             let inner = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
             [text.to_owned(), quote(text), inner(debug), inner(json)]
         });
-        self.spellings.extend(spelt.map(|text| (Reverse(text.len()), text)));
+        self.learn(spelt.map(|text| (Reverse(text.len()), text)).collect());
     }
 
     /// Keeps whatever is in a value secret.
-    pub fn add_json(&mut self, value: &serde_json::Value) {
+    pub fn add_json(&self, value: &serde_json::Value) {
         use serde_json::Value;
         match value {
             // Nobody's secret, and masking them would spoil every line.
@@ -42,30 +46,46 @@ impl Secrets {
     }
 
     /// Keeps everything secret that the others do.
-    pub fn extend(&mut self, others: &Self) {
-        self.spellings.extend(others.spellings.iter().cloned());
+    pub fn extend(&self, others: &Self) {
+        let theirs = others.read().clone();
+        self.learn(theirs);
     }
 
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.spellings.is_empty()
+        self.read().is_empty()
     }
 
     /// The text with `***` for each secret in it.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut masked = Cow::Borrowed(text);
-        for (_, secret) in &self.spellings {
+        for (_, secret) in self.read().iter() {
             if masked.contains(secret.as_str()) {
                 masked = masked.replace(secret.as_str(), MASK).into();
             }
         }
         masked
     }
+
+    /// Masks a text in its place.
+    pub fn hide(&self, text: &mut String) {
+        if let Cow::Owned(masked) = self.mask(text) {
+            *text = masked;
+        }
+    }
+
+    fn learn(&self, spellings: Spellings) {
+        self.spellings.write().unwrap_or_else(PoisonError::into_inner).extend(spellings);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Spellings> {
+        self.spellings.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secrets({})", self.spellings.len())
+        write!(f, "Secrets({})", self.read().len())
     }
 }
 
@@ -80,7 +100,7 @@ mod tests {
     use super::*;
 
     fn secrets(values: &[&str]) -> Secrets {
-        let mut secrets = Secrets::default();
+        let secrets = Secrets::default();
         values.iter().for_each(|value| secrets.add(value));
         secrets
     }

@@ -3,9 +3,10 @@
 use std::sync::mpsc;
 
 use murder_protocol::verbs::OutputStream;
-use murder_protocol::{FleetEvent, Phase, RunId, Tag};
+use murder_protocol::{Failure, FleetEvent, HostOutcome, Phase, RunId, Tag};
 
-use crate::fleet::HostResult;
+use crate::fleet::{HostResult, Outcome};
+use crate::recipe::Secrets;
 use crate::settings::TaskName;
 
 /// Something happened.
@@ -98,24 +99,75 @@ pub enum GoesOn {
     Peers(Tag),
 }
 
-/// Where events go. Cheap to clone; may be used from any thread.
+/// Where events go. Cheap to clone; may be used from any thread. No text passes it with a secret
+/// in it.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     events: mpsc::Sender<Event>,
+    secrets: Secrets,
 }
 
 impl Reporter {
     /// A reporter, and the end where its events come out.
     pub fn channel() -> (Self, mpsc::Receiver<Event>) {
         let (events, received) = mpsc::channel();
-        (Self { events }, received)
+        (Self { events, secrets: Secrets::default() }, received)
+    }
+
+    /// What nobody may see. Whatever is added is in no later event.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Passes an event on. Never blocks; an event that nobody reads any more is dropped.
-    pub fn emit(&self, event: Event) {
+    pub fn emit(&self, mut event: Event) {
+        if !self.secrets.is_empty() {
+            event.hide(&self.secrets);
+        }
         // The reader lives until the process ends, so this fails only while it ends.
         let _ = self.events.send(event);
     }
+}
+
+impl Event {
+    /// Masks every text that somebody may have put a secret into. Names of hosts are none.
+    fn hide(&mut self, secrets: &Secrets) {
+        match self {
+            Self::Note(text) | Self::Warning(text) | Self::Step { text, .. } => secrets.hide(text),
+            Self::Output { lines, .. } => lines.iter_mut().for_each(|line| secrets.hide(line)),
+            Self::Data(Data { text, json }) => {
+                secrets.hide(text);
+                json.iter_mut().for_each(|line| secrets.hide(line));
+            }
+            Self::HostEnded(HostResult { outcome, .. }) => match outcome {
+                Outcome::Ok(text) | Outcome::Skipped(text) => secrets.hide(text),
+                Outcome::Failed(failure) | Outcome::Unreachable(failure) => {
+                    hide_failure(failure, secrets);
+                }
+            },
+            Self::Fleet(FleetEvent { reports, .. }) => {
+                for outcome in reports.iter_mut().filter_map(|report| report.outcome.as_mut()) {
+                    match outcome {
+                        HostOutcome::Ok => {}
+                        HostOutcome::Failed(failure) => hide_failure(failure, secrets),
+                        HostOutcome::Skipped(text) => secrets.hide(text),
+                    }
+                }
+            }
+            Self::TaskStarted { .. }
+            | Self::Archive { .. }
+            | Self::HostPhase { .. }
+            | Self::Progress { .. }
+            | Self::TaskEnded
+            | Self::Interrupted(_)
+            | Self::Closed => {}
+        }
+    }
+}
+
+fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
+    secrets.hide(&mut failure.message);
+    failure.hint.iter_mut().for_each(|hint| secrets.hide(hint));
 }
 
 #[cfg(test)]
@@ -129,6 +181,49 @@ mod tests {
         reporter.clone().emit(Event::TaskEnded);
         assert!(matches!(events.recv(), Ok(Event::Note(text)) if text == "one"));
         assert!(matches!(events.recv(), Ok(Event::TaskEnded)));
+    }
+
+    #[test]
+    fn no_text_of_an_event_has_a_secret_in_it() {
+        let (reporter, events) = Reporter::channel();
+        reporter.secrets().add("hunter2");
+        let text = || "login hunter2".to_owned();
+        let failure = || Failure::new(murder_protocol::Blame::Host, text()).hint(text());
+        let ended = |outcome| {
+            Event::HostEnded(HostResult { host: "a".into(), outcome, elapsed: Default::default() })
+        };
+        let fleet = |outcome| {
+            let report = murder_protocol::HostReport {
+                host: "a".into(),
+                phase: Phase::Done,
+                bytes: 0,
+                total: 0,
+                uploaded: 0,
+                downloaded: 0,
+                elapsed_ms: 0,
+                outcome: Some(outcome),
+            };
+            Event::Fleet(FleetEvent { reports: vec![report], seeder_uploaded: 0 })
+        };
+        let (hosts, stream) = (vec!["a".to_owned()], OutputStream::Err);
+        let all = [
+            Event::Note(text()),
+            Event::Warning(text()),
+            Event::Step { host: "a".into(), text: text() },
+            Event::Output { hosts, stream, lines: vec![text()] },
+            Event::Data(Data { text: text(), json: vec![text()] }),
+            ended(Outcome::Ok(text())),
+            ended(Outcome::Skipped(text())),
+            ended(Outcome::Failed(failure())),
+            ended(Outcome::Unreachable(failure())),
+            fleet(HostOutcome::Failed(failure())),
+            fleet(HostOutcome::Skipped(text())),
+        ];
+        for event in all {
+            reporter.emit(event);
+            let shown = format!("{:?}", events.recv().unwrap());
+            assert!(shown.contains("login ***") && !shown.contains("hunter2"), "{shown}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use serde_json::json;
 
+use crate::recipe::Secrets;
+
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -24,6 +26,13 @@ impl Refusal {
             cause = error.source();
         }
         Self { message, hint }
+    }
+
+    /// The same without what nobody may see.
+    pub fn masked(mut self, secrets: &Secrets) -> Self {
+        secrets.hide(&mut self.message);
+        self.hint.iter_mut().for_each(|hint| secrets.hide(hint));
+        self
     }
 
     /// For stderr.
