@@ -10,7 +10,7 @@ use murder::cli::{self, CliError, Options, TASKS, TaskSpec, Typed, Values};
 use murder::exit::Exit;
 use murder::inventory::Inventory;
 use murder::plan::Plan;
-use murder::recipe::{Book, RecipeError, Script};
+use murder::recipe::{Book, RecipeError, Script, Secrets};
 use murder::report::{Refusal, Report};
 use murder::settings::{self, Called, Format, Mode, Settings, Source, TaskName};
 use murder::suggest::nearest;
@@ -96,8 +96,9 @@ fn run_recipe(
     let inventory = Inventory::load(&settings.source, &settings.overrides)
         .map_err(|error| Refusal::new(&error, None))?;
     if settings.mode == Mode::DryRun {
-        let plan = tasks::plan_recipe(&settings, &inventory, &script)?;
-        show_plan(&settings, Some(&inventory), &plan);
+        let secrets = Secrets::default();
+        let plan = tasks::plan_recipe(&settings, &inventory, &script, &secrets);
+        show_plan(&settings, Some(&inventory), &plan.map_err(|error| error.masked(&secrets))?);
         return Ok(Exit::Ok);
     }
     let (runtime, report) = begin(&settings)?;
@@ -105,7 +106,7 @@ fn run_recipe(
     let run = tasks::run_recipe(&settings, &inventory, &script, &reporter);
     let exit = runtime.block_on(run);
     report.finish();
-    exit
+    exit.map_err(|error| error.masked(reporter.secrets()))
 }
 
 /// One thread waits for all connections: the work is done on the hosts.
@@ -121,7 +122,7 @@ fn show_plan(settings: &Settings, inventory: Option<&Inventory>, plan: &Plan) {
     }
     match settings.output.format {
         Format::Json => print(&plan.json()),
-        Format::Human => print(&plan.text(PLAN_WIDTH)),
+        Format::Human => print(&plan.text(plan_width())),
     }
 }
 
@@ -185,5 +186,8 @@ fn talk(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Fits the narrowest terminal that anybody still uses.
-const PLAN_WIDTH: usize = 79;
+/// As wide as the terminal, within what can be read; what goes elsewhere fits the narrowest one.
+fn plan_width() -> usize {
+    let columns = console::Term::stdout().size_checked().map_or(80, |(_, columns)| columns);
+    usize::from(columns.clamp(60, 120)) - 1
+}

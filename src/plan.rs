@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::inventory;
+use crate::recipe::{Secrets, Stage};
 use crate::settings::TaskName;
 
 /// The steps of one run, in order. Making it connects nowhere.
@@ -18,12 +20,18 @@ pub struct Plan {
 /// One thing that happens on some hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// The stage of a recipe that it belongs to.
+    pub stage: Option<Stage>,
     /// What is done: "start the tracker on port 8998, unless it runs".
     pub what: String,
+    /// What has to hold for that, if nobody can know yet whether it does.
+    pub condition: Option<String>,
     /// On which hosts, in the inventory's order.
     pub hosts: Vec<String>,
     /// Paths on those hosts that would be made or changed, and how.
     pub paths: Vec<PathChange>,
+    /// It is the step before it, as it comes to on other hosts.
+    pub varies: bool,
 }
 
 /// A path that a step would change.
@@ -52,18 +60,49 @@ pub enum Change {
     Remove,
 }
 
+impl Step {
+    /// One that belongs to no stage and is done in any case.
+    pub fn new(what: String, hosts: Vec<String>, paths: Vec<PathChange>) -> Self {
+        Self { stage: None, what, condition: None, hosts, paths, varies: false }
+    }
+
+    fn write(&self, text: &mut String, number: usize, width: usize) {
+        let _ = writeln!(text, "\n{number}. {}", self.what);
+        if let Some(condition) = &self.condition {
+            let _ = writeln!(text, "   if {condition}");
+        }
+        hosts(text, "   on ", &self.hosts, width);
+        for path in &self.paths {
+            let _ = writeln!(text, "   {:<8} {}", path.change.as_str(), path.path);
+            if !path.hosts.is_empty() {
+                hosts(text, "            on ", &path.hosts, width);
+            }
+        }
+    }
+}
+
 impl Plan {
-    /// For people, no line wider than `width` but for long paths and names.
+    /// For people, no line wider than `width` but for long commands, paths and names.
     pub fn text(&self, width: usize) -> String {
         let mut text = format!("{}: a dry run, nothing is done\n", self.task);
-        for (index, step) in self.steps.iter().enumerate() {
-            let _ = writeln!(text, "\n{}. {}", index + 1, step.what);
-            hosts(&mut text, "   on ", &step.hosts, width);
-            for path in &step.paths {
-                let _ = writeln!(text, "   {:<8} {}", path.change.as_str(), path.path);
-                if !path.hosts.is_empty() {
-                    hosts(&mut text, "            on ", &path.hosts, width);
-                }
+        let mut stage = None;
+        let mut number = 0;
+        for steps in self.steps.chunk_by(|_, next| next.varies) {
+            if stage != steps[0].stage {
+                stage = steps[0].stage;
+                text.push_str(&heading(stage));
+            }
+            let shown = if steps.len() > MOST_VARIANTS { MOST_VARIANTS - 1 } else { steps.len() };
+            for step in &steps[..shown] {
+                number += 1;
+                step.write(&mut text, number, width);
+            }
+            if shown < steps.len() {
+                let rest = &steps[shown..];
+                let _ = writeln!(text, "\n{}. to {}. likewise", number + 1, number + rest.len());
+                let names: Vec<_> = rest.iter().flat_map(|step| step.hosts.clone()).collect();
+                hosts(&mut text, "   on ", &names, width);
+                number += rest.len();
             }
         }
         text
@@ -76,17 +115,33 @@ impl Plan {
             event: &'static str,
             task: &'static str,
             step: usize,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            stage: Option<&'static str>,
             what: &'a str,
+            #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
+            condition: Option<&'a str>,
             hosts: &'a [String],
             paths: &'a [PathChange],
         }
         let task = self.task.as_str();
         let lines = self.steps.iter().enumerate().map(|(index, step)| {
-            let Step { what, hosts, paths } = step;
-            let line = Line { event: "plan", task, step: index + 1, what, hosts, paths };
+            let Step { stage, what, condition, hosts, paths, varies: _ } = step;
+            let (stage, condition) = (stage.map(Stage::as_str), condition.as_deref());
+            let step = index + 1;
+            let line = Line { event: "plan", task, step, stage, what, condition, hosts, paths };
             serde_json::to_string(&line).expect("a step has a JSON form") + "\n"
         });
         lines.collect()
+    }
+
+    /// The same without what nobody may see.
+    pub fn masked(mut self, secrets: &Secrets) -> Self {
+        for step in &mut self.steps {
+            secrets.hide(&mut step.what);
+            step.condition.iter_mut().for_each(|condition| secrets.hide(condition));
+            step.paths.iter_mut().for_each(|path| secrets.hide(&mut path.path));
+        }
+        self
     }
 }
 
@@ -102,6 +157,15 @@ impl Change {
     }
 }
 
+/// What stands above the steps of a stage, as it does when they are done.
+fn heading(stage: Option<Stage>) -> String {
+    match stage {
+        None => "\n--\n".to_owned(),
+        Some(Stage::Failed) => "\n-- failed, only if a step fails\n".to_owned(),
+        Some(stage) => format!("\n-- {stage}\n"),
+    }
+}
+
 /// Names with commas, as many as fit into a few lines.
 fn hosts(text: &mut String, lead: &str, names: &[String], width: usize) {
     let mut line = match names {
@@ -109,27 +173,38 @@ fn hosts(text: &mut String, lead: &str, names: &[String], width: usize) {
         [_] => lead.to_owned(),
         many => format!("{lead}{} hosts: ", many.len()),
     };
-    let room = width.saturating_mul(MOST_LINES);
-    let mut written = line.len();
-    for (index, name) in names.iter().enumerate() {
-        let rest = names.len() - index;
-        if written + name.len() + 20 > room && rest > 1 {
-            let _ = write!(line, "and {rest} more");
-            break;
-        }
-        let comma = if rest > 1 { ", " } else { "" };
-        if line.len() + name.len() + 1 > width {
+    for word in words(names, width.saturating_mul(MOST_LINES).saturating_sub(line.len())) {
+        if line.len() + word.len() > width && line.len() > lead.len() {
             let _ = writeln!(text, "{}", line.trim_end());
             line = " ".repeat(lead.len());
         }
-        let _ = write!(line, "{name}{comma}");
-        written += name.len() + comma.len();
+        line.push_str(&word);
+        line.push(' ');
     }
     let _ = writeln!(text, "{}", line.trim_end());
 }
 
+/// Ranges of names with commas behind them, and how many more there are than have room.
+fn words(names: &[String], room: usize) -> Vec<String> {
+    let (mut words, mut written, mut rest) = (Vec::new(), 0, names.len());
+    for (range, count) in inventory::ranges(names.iter().map(String::as_str)) {
+        if written + range.len() + 20 > room && rest > count {
+            words.push(format!("and {rest} more"));
+            break;
+        }
+        rest -= count;
+        let comma = if rest > 0 { "," } else { "" };
+        written += range.len() + 2;
+        words.push(range + comma);
+    }
+    words
+}
+
 /// A dry run of a large fleet stays readable.
 const MOST_LINES: usize = 4;
+/// The same step as it comes to on different hosts; of more than so many the last ones are only
+/// counted.
+const MOST_VARIANTS: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -141,15 +216,15 @@ mod tests {
         Plan {
             task: TaskName::Distribute,
             steps: vec![
-                Step {
-                    what: "start the tracker on port 8998, unless it runs".into(),
-                    hosts: vec!["tr1".into()],
-                    paths: Vec::new(),
-                },
-                Step {
-                    what: "fetch v1 and put it in place".into(),
-                    hosts: peers,
-                    paths: vec![
+                Step::new(
+                    "start the tracker on port 8998, unless it runs".into(),
+                    vec!["tr1".into()],
+                    Vec::new(),
+                ),
+                Step::new(
+                    "fetch v1 and put it in place".into(),
+                    peers,
+                    vec![
                         PathChange {
                             path: "/srv/v1".into(),
                             change: Change::Replace,
@@ -157,7 +232,7 @@ mod tests {
                         },
                         PathChange { path: "/x/v1".into(), change: Change::Create, hosts: odd },
                     ],
-                },
+                ),
             ],
         }
     }
@@ -172,8 +247,7 @@ mod tests {
    on tr1
 
 2. fetch v1 and put it in place
-   on 12 hosts: web0001, web0002, web0003, web0004, web0005, web0006, web0007,
-      web0008, web0009, web0010, web0011, web0012
+   on 12 hosts: web[0001:0012]
    replace  /srv/v1
    create   /x/v1
             on web0001
@@ -183,10 +257,39 @@ mod tests {
 
     #[test]
     fn a_large_fleet_takes_a_few_lines() {
-        let text = plan(10_000).text(79);
+        let mut plan = plan(10_000);
+        assert!(plan.text(79).contains("   on 10000 hosts: web[0001:10000]\n"));
+        // Names that don't count upwards.
+        plan.steps[1].hosts = (0..10_000).map(|number| format!("web{:05}", number * 2)).collect();
+        let text = plan.text(79);
         assert!(text.lines().count() < 16, "{text}");
-        assert!(text.contains("and 9969 more\n"), "{text}");
+        assert!(text.contains(" more\n"), "{text}");
         assert!(text.lines().all(|line| line.len() < 80), "{text}");
+    }
+
+    #[test]
+    fn steps_stand_below_their_stage_and_with_their_condition() {
+        let step = |stage, condition: Option<&str>| Step {
+            stage,
+            condition: condition.map(str::to_owned),
+            ..Step::new("do it".into(), vec!["a".into()], Vec::new())
+        };
+        let steps = vec![
+            step(None, None),
+            step(Some(Stage::Finishing), Some("'agents' in started")),
+            step(Some(Stage::Finishing), None),
+            step(Some(Stage::Failed), None),
+        ];
+        let plan = Plan { task: TaskName::Run, steps };
+        assert_eq!(
+            plan.text(79),
+            "run: a dry run, nothing is done\n\n1. do it\n   on a\n\n-- finishing\n\n2. do it\n   if \
+             'agents' in started\n   on a\n\n3. do it\n   on a\n\n-- failed, only if a step \
+             fails\n\n4. do it\n   on a\n"
+        );
+        assert!(plan.json().contains(
+            r#""step":2,"stage":"finishing","what":"do it","if":"'agents' in started","hosts":["a"]"#
+        ));
     }
 
     #[test]

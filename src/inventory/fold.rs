@@ -3,18 +3,28 @@
 /// Folds names that count upwards into Ansible's ranges, in the order of the names; `most` is the
 /// number of ranges and single names that are shown before the rest is only counted.
 pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>, most: usize) -> String {
-    let mut runs: Vec<Run<'a>> = Vec::new();
-    for name in names {
-        if !runs.last_mut().is_some_and(|run| run.take(name)) {
-            runs.push(Run::new(name));
-        }
-    }
+    let runs = runs(names);
     let mut shown: Vec<String> = runs.iter().take(most).map(Run::show).collect();
     let rest: u64 = runs.iter().skip(most).map(|run| run.count).sum();
     if rest > 0 {
         shown.push(format!("and {rest} more"));
     }
     shown.join(", ")
+}
+
+/// The same ranges and single names, each with how many names it stands for.
+pub fn ranges<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<(String, usize)> {
+    runs(names).iter().map(|run| (run.show(), run.count as usize)).collect()
+}
+
+fn runs<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Run<'a>> {
+    let mut runs: Vec<Run<'a>> = Vec::new();
+    for name in names {
+        if !runs.last_mut().is_some_and(|run| run.take(name)) {
+            runs.push(Run::new(name));
+        }
+    }
+    runs
 }
 
 /// Names that differ in one number, which counts upwards.

@@ -24,7 +24,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 pub use error::{InventoryError, Problem};
-pub use fold::fold;
+pub use fold::{fold, ranges};
 pub use host::{Address, Host};
 pub use key::Key;
 pub use range::RangeError;

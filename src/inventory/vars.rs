@@ -69,6 +69,11 @@ impl Vars {
     /// A variable by its name, however one of ours is spelt.
     pub fn get(&self, name: &str) -> Option<&Var> {
         let name = Key::of(name).map_or(name, |key| key.name());
+        self.kept(name)
+    }
+
+    /// A variable by the name that it is kept under.
+    pub fn kept(&self, name: &str) -> Option<&Var> {
         self.own.get(name).or_else(|| self.shared.get(name)).map(AsRef::as_ref)
     }
 

@@ -65,7 +65,7 @@ pub enum RecipeError {
 
 impl RecipeError {
     /// Something is wrong at a place.
-    pub(super) fn at(place: &Place, problem: Problem) -> Self {
+    pub(crate) fn at(place: &Place, problem: Problem) -> Self {
         Self::At { place: place.clone(), problem: Box::new(problem) }
     }
 
@@ -236,6 +236,9 @@ pub enum Problem {
         /// What is likely meant.
         nearest: Option<String>,
     },
+    /// What a step's templates come to is nothing that it can be done with.
+    #[error("{0}")]
+    Unfit(String),
     /// More steps than anybody goes through.
     #[error("more than {0} steps, once every recipe that is called is counted")]
     TooManySteps(usize),

@@ -6,13 +6,14 @@
 //!
 //! 1. [`Script::expand`], and [`Script::typed`] for each key of the command line that is one of
 //!    [`Script::vars`].
-//! 2. A [`Given`] for each host: murder's own values first (`host`, `user`, `tag`, `flags`, `stage`,
+//! 2. A [`Given`] for each host: murder's own values first (`host`, `user`, `flags`, `stage`,
 //!    `started`; `release` if no `vars` has it), then what was typed, then the host's variables.
 //! 3. [`Script::secrets`] of all of them, and everything that is shown through [`Secrets::mask`].
-//! 4. [`Script::check`], so that no template fails half-way.
-//! 5. Each [`Act`] in turn. A step's templates are rendered in [`Script::scope`] of its frame, if all
-//!    of its guards hold. What a step registers goes in front of what is given, and is a secret if
-//!    the step is. [`Scope::reads`] says whether a template depends on the host.
+//! 4. Each [`Act`] in turn. A step's templates are rendered in [`Script::scope`] of its frame, if all
+//!    of its guards hold; hosts that differ in nothing that it [`Script::needs`] share what comes
+//!    out. What a step registers goes in front of what is given, and is a secret if the step is.
+//! 5. The same without doing anything, first of all, so that no template fails half-way.
+//!    [`Scope::reads`] says which of them need what nobody knows yet.
 
 mod book;
 mod error;
@@ -29,7 +30,7 @@ mod writer;
 pub use book::{Book, Listed, Location};
 pub use error::{Problem, RecipeError};
 pub use scope::{
-    Definition, Environment, Given, RESERVED, Scope, Setting, Settings, Values, text_of,
+    Definition, Environment, Given, Layer, RESERVED, Scope, Setting, Settings, Values, text_of,
 };
 pub use script::{Act, Action, FrameId, Guard, Script};
 pub use secrets::{MASK, Secrets};

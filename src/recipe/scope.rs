@@ -63,11 +63,29 @@ pub type Values = BTreeMap<String, Json>;
 /// Reads a variable of the workstation's environment.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// Values by name, wherever they are kept.
+pub trait Layer: Send + Sync {
+    /// The value of a name.
+    fn value(&self, name: &str) -> Option<&Json>;
+    /// Every name that has one.
+    fn names(&self) -> Vec<&str>;
+}
+
+impl Layer for Values {
+    fn value(&self, name: &str) -> Option<&Json> {
+        self.get(name)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.keys().map(String::as_str).collect()
+    }
+}
+
 /// Values that no recipe sets: murder's own, the command line's and the host's.
 #[derive(Clone)]
 pub struct Given {
     /// The first that has a name counts.
-    pub layers: Vec<Arc<Values>>,
+    pub layers: Vec<Arc<dyn Layer>>,
     /// What `env("NAME")` reads.
     pub environment: Environment,
 }
@@ -75,7 +93,7 @@ pub struct Given {
 impl Given {
     /// The first value of a name.
     pub fn get(&self, name: &str) -> Option<&Json> {
-        self.layers.iter().find_map(|layer| layer.get(name))
+        self.layers.iter().find_map(|layer| layer.value(name))
     }
 }
 
@@ -157,9 +175,10 @@ impl Scope {
     /// The name of every variable that is set.
     pub fn known(&self) -> BTreeSet<String> {
         let frame = &self.0;
-        let given = frame.given.layers.iter().flat_map(|layer| layer.keys());
+        let given = frame.given.layers.iter().flat_map(|layer| layer.names());
         let own = frame.with.keys().chain(frame.vars.keys()).chain(BUILT_IN.keys());
-        let mut known: BTreeSet<String> = given.chain(own).cloned().collect();
+        let mut known: BTreeSet<String> =
+            given.chain(own.map(String::as_str)).map(str::to_owned).collect();
         if let Some(caller) = &frame.caller {
             known.extend(caller.known());
         }
@@ -175,7 +194,7 @@ impl Scope {
         &self,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Secrets, RecipeError> {
-        let mut secrets = Secrets::default();
+        let secrets = Secrets::default();
         for name in names {
             if let Some(value) = self.value(name)? {
                 secrets.add_json(&value);
@@ -364,16 +383,20 @@ impl Object for Lookup {
 }
 
 /// What murder says of a release, wherever a recipe does not.
-static BUILT_IN: LazyLock<Settings> = LazyLock::new(|| {
+pub(super) static BUILT_IN: LazyLock<Settings> = LazyLock::new(|| {
     let setting = |(name, text): (&str, &str)| {
         let value = Template::ours(text);
         (name.to_owned(), Setting { at: value.at().clone(), value: Definition::Template(value) })
     };
-    PATHS.into_iter().map(setting).collect()
+    OURS.into_iter().map(setting).collect()
 });
 
-/// The paths of a release.
-const PATHS: [(&str, &str); 3] = [
+/// The paths of a release, and the name under which it is distributed.
+const OURS: [(&str, &str); 4] = [
+    (
+        "tag",
+        "{% if application is defined and application %}{{ application }}-{% endif %}{{ release }}",
+    ),
     ("release_path", "{{ deploy_to }}/releases/{{ release }}"),
     ("current_path", "{{ deploy_to }}/current"),
     ("shared_path", "{{ deploy_to }}/shared"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::{Problem, RecipeError};
-use super::scope::{Definition, Given, RESERVED, Scope, Settings};
+use super::scope::{BUILT_IN, Definition, Given, RESERVED, Scope, Settings};
 use super::secrets::{MASK, Secrets};
 use super::{Anchor, Body, Command, Moment, Run, Stage, Step, Template};
 use crate::suggest::nearest;
@@ -157,7 +157,7 @@ impl Script {
         &self,
         given: impl IntoIterator<Item = &'g Given>,
     ) -> Result<Secrets, RecipeError> {
-        let mut secrets = Secrets::default();
+        let secrets = Secrets::default();
         let mut missing: Vec<&String> = self.no_log.keys().collect();
         let mut known = BTreeSet::new();
         for given in given {
@@ -180,40 +180,30 @@ impl Script {
         }
     }
 
-    /// Renders everything as for one host, so that what is wrong in a template is said before
-    /// anything runs. A step whose conditions do not hold is left out, and so is what reads an
-    /// output that no step has given yet.
-    ///
-    /// # Errors
-    ///
-    /// The first template that fails.
-    pub fn check(&self, given: &Given) -> Result<(), RecipeError> {
-        let later: BTreeSet<&str> = self.registered().collect();
-        let unknown = |template: &Template, scope: &Scope| {
-            scope.reads(template).iter().any(|name| later.contains(name.as_str()))
-        };
-        for action in self.actions() {
-            let mut done = true;
-            for Guard { when, frame } in &action.guards {
-                let scope = self.scope(*frame, given);
-                done = done && (unknown(when, &scope) || when.holds(&scope)?);
-            }
-            let scope = self.scope(action.frame, given);
-            for template in action.step.templates() {
-                if done && !unknown(template, &scope) {
-                    template.value(&scope)?;
-                }
-            }
-        }
-        Ok(())
+    /// Every variable that a step can depend on, whatever host it is for: those that its templates
+    /// read, and those behind them in the variables of any recipe. Hosts that differ in none of
+    /// them have the same step to do.
+    pub fn needs<'s>(&'s self, action: &'s Action) -> BTreeSet<&'s str> {
+        let guards = action.guards.iter().map(|guard| &guard.when);
+        let templates = action.step.templates().into_iter().chain(guards);
+        let read = templates.flat_map(Template::names).map(String::as_str);
+        self.behind(read.chain(action.step.body.variables().iter().copied()))
     }
 
-    /// The variables that steps give their output to.
-    pub fn registered(&self) -> impl Iterator<Item = &str> {
-        self.actions().filter_map(|action| match &action.step.body {
-            Body::Run(run) => run.register.as_deref(),
-            _ => None,
-        })
+    /// These variables and all that they may be made of.
+    pub fn behind<'s>(&'s self, names: impl Iterator<Item = &'s str>) -> BTreeSet<&'s str> {
+        let mut seen = BTreeSet::new();
+        let mut todo: Vec<&str> = names.collect();
+        while let Some(name) = todo.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            let frames = self.frames.iter().flat_map(|frame| [&frame.with, &frame.vars]);
+            let settings = frames.filter_map(|settings| settings.get(name));
+            let templates = settings.chain(BUILT_IN.get(name)).flat_map(|it| it.value.templates());
+            todo.extend(templates.flat_map(Template::names).map(String::as_str));
+        }
+        seen
     }
 
     /// Every step, those for a failure last.
@@ -222,6 +212,31 @@ impl Script {
             Act::Do(action) => Some(&**action),
             Act::Enter(_) | Act::Leave(_) => None,
         })
+    }
+}
+
+impl Action {
+    /// What has to succeed on the hosts of a group that has switched, as steps in this one's place.
+    pub fn health(&self) -> Vec<Self> {
+        let Body::Switch(switch) = &self.step.body else { return Vec::new() };
+        let step = |step: &Step| {
+            let mut action = Self { step: step.clone(), ..self.clone() };
+            action.no_log |= step.no_log;
+            let own = step.when.clone().map(|when| Guard { when, frame: self.frame });
+            action.guards.extend(own);
+            action
+        };
+        switch.health.iter().map(step).collect()
+    }
+}
+
+impl Body {
+    /// The variables that it reads by itself.
+    fn variables(&self) -> &'static [&'static str] {
+        match self {
+            Self::Switch(_) => &["release", "deploy_to"],
+            Self::Task { .. } | Self::Run(_) | Self::Stage { .. } => &[],
+        }
     }
 }
 

@@ -84,6 +84,14 @@ impl Template {
         &self.text
     }
 
+    /// The same without the brackets, if there is one expression in them and nothing else.
+    pub fn expression(&self) -> &str {
+        match &self.form {
+            Form::Expression(range) => self.text[range.clone()].trim(),
+            Form::Literal | Form::Text => &self.text,
+        }
+    }
+
     /// Where it stands.
     pub fn at(&self) -> &Place {
         &self.at

@@ -31,7 +31,7 @@ use crate::exit::Exit;
 use crate::fleet::{Ended, HostResult};
 use crate::inventory::Inventory;
 use crate::plan::Plan;
-use crate::recipe::Script;
+use crate::recipe::{Script, Secrets};
 use crate::report::{Event, Refusal, Reporter};
 use crate::settings::{ReleaseWhat, Settings, Task, TaskName};
 use context::{Cast, Context, Place, Stop};
@@ -98,11 +98,13 @@ pub async fn run_recipe(
         reporter.emit(Event::Warning(warning.clone()));
     }
     let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
-    let call = recipe::Call::prepare(script, called, &cast)?;
-    let context = Context::new(settings, cast, reporter, interrupt, Place::Fleet).map_err(here)?;
+    let secrets = reporter.secrets().clone();
+    let call = recipe::Call::prepare(script, settings, inventory, &cast, secrets)?;
+    let context = Context::new(settings, cast.clone(), reporter, interrupt, Place::Fleet);
+    let context = context.map_err(here)?;
     let ended = tokio::select! {
         biased;
-        ended = recipe::run(&context, inventory, call, called.name) => ended,
+        ended = recipe::run(&context, call, called.name) => ended,
         () = context.interrupt.wait_for_another() => Err(Stop::Interrupted),
     };
     match ended {
@@ -111,7 +113,7 @@ pub async fn run_recipe(
     }
 }
 
-/// What a recipe would do. Connects nowhere.
+/// What a recipe would do. Connects nowhere. What nobody may see is among `secrets` from then on.
 ///
 /// # Errors
 ///
@@ -120,11 +122,11 @@ pub fn plan_recipe(
     settings: &Settings,
     inventory: &Inventory,
     script: &Script,
+    secrets: &Secrets,
 ) -> Result<Plan, Refusal> {
     let cast = Cast::of(inventory, settings.limit.as_deref(), &settings.task)?;
-    let Task::Recipe(called) = &settings.task else { return Ok(plan::of(settings, &cast)) };
-    let mut call = recipe::Call::prepare(script, called, &cast)?;
-    recipe::plan(settings, inventory, &cast, &mut call, called.name)
+    let secrets = secrets.clone();
+    recipe::Call::prepare(script, settings, inventory, &cast, secrets).map(|call| call.plan)
 }
 
 /// What a task would do. Connects nowhere.

@@ -210,7 +210,7 @@ impl Planner<'_> {
 }
 
 fn step(what: &str, hosts: &[Arc<Host>], paths: Vec<PathChange>) -> Step {
-    Step { what: what.to_owned(), hosts: names(hosts), paths }
+    Step::new(what.to_owned(), names(hosts), paths)
 }
 
 fn names(hosts: &[Arc<Host>]) -> Vec<String> {

@@ -11,7 +11,7 @@ use std::fs;
 use std::sync::Arc;
 
 use chain::chain;
-use murder::recipe::{Act, Body, Book, Command, Given, Script, Values, text_of};
+use murder::recipe::{Act, Body, Book, Command, Given, RecipeError, Script, Values, text_of};
 use serde_json::json;
 
 fn book() -> Book {
@@ -46,6 +46,21 @@ fn ours() -> serde_json::Value {
         "stage": "updating", "user": "ada", "started": [], "application": "shop",
         "repository": "https://example.org/shop.git",
     })
+}
+
+/// Renders each step whose conditions hold.
+fn check(script: &Script, given: &Given) -> Result<(), RecipeError> {
+    for action in script.actions() {
+        let mut done = true;
+        for guard in &action.guards {
+            done = done && guard.when.holds(&script.scope(guard.frame, given))?;
+        }
+        let scope = script.scope(action.frame, given);
+        for template in action.step.templates().into_iter().filter(|_| done) {
+            template.value(&scope)?;
+        }
+    }
+    Ok(())
 }
 
 /// A recipe of a project in order, and the same rendered.

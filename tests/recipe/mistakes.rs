@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use murder::recipe::{Location, Recipe, RecipeError};
+use murder::recipe::{Location, Recipe};
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn mistake(file: &Path) -> String {
         let script = Script::expand(&book, &name)?;
         let given = given(ours());
         script.secrets([&given])?;
-        script.check(&given)
+        check(&script, &given)
     };
     found().map_or_else(|error: RecipeError| chain(&error), |()| "no error".to_owned())
 }

@@ -140,15 +140,49 @@ steps: []
 }
 
 #[test]
-fn an_output_that_is_to_come_stops_no_check() {
+fn a_step_needs_whatever_its_templates_are_made_of() {
+    let text = "
+description: x
+vars: { deploy_to: \"/srv/{{ rack }}\", a: [\"{{ b }}\"], b: \"{{ host }}\" }
+steps:
+  - { run: [ls, \"{{ shared_path }}\"], when: \"{{ 'x' in flags }}\" }
+  - { run: [echo, \"{{ a }}\", \"{{ tag }}\"] }
+  - switch: {}
+  - { task: inner, with: { c: \"{{ a }}\" } }
+";
+    let inner = "description: x\nsteps: [{ run: [\"{{ c }}\"] }]\n";
+    let files = [("recipes/x.yaml", text), ("recipes/inner.yaml", inner)];
+    let (_folder, book) = project(&files);
+    let script = Script::expand(&book, "x").unwrap();
+    let needs = script.actions().map(|action| script.needs(action).into_iter().collect());
+    let needs: Vec<Vec<&str>> = needs.collect();
+    assert_eq!(needs[0], ["deploy_to", "flags", "rack", "shared_path"]);
+    assert_eq!(needs[1], ["a", "application", "b", "host", "release", "tag"]);
+    assert_eq!(needs[2], ["deploy_to", "rack", "release"]);
+    assert_eq!(needs[3], ["a", "b", "c", "host"]);
+}
+
+#[test]
+fn a_distribution_is_named_after_the_application_and_the_release() {
+    let (script, _) = expand(&[("recipes/x.yaml", "description: x\nsteps: []\n")], "x");
+    let tag = |values: serde_json::Value| {
+        script.scope(FrameId::ROOT, &given(values)).value("tag").unwrap().unwrap()
+    };
+    assert_eq!(tag(json!({"application": "shop", "release": "r1"})), json!("shop-r1"));
+    assert_eq!(tag(json!({"application": "", "release": "r1"})), json!("r1"));
+    assert_eq!(tag(json!({"release": 7})), json!("7"));
+}
+
+#[test]
+fn what_looks_at_a_group_has_its_own_condition_and_silence() {
     let text = "
 description: x
 steps:
-  - { run: [hostname], run_once: true, register: first }
-  - { run: [echo, \"{{ first }}\"], when: \"{{ first == 'a' }}\" }
+  - switch: { health: [{ run: [a], when: \"{{ 'x' in flags }}\" }, { run: [b], no_log: true }] }
+    when: true
 ";
-    let (_folder, book) = project(&[("recipes/x.yaml", text)]);
-    let script = Script::expand(&book, "x").unwrap();
-    script.check(&given(ours())).unwrap();
-    assert_eq!(script.registered().collect::<Vec<_>>(), ["first"]);
+    let (script, _) = expand(&[("recipes/x.yaml", text)], "x");
+    let health = script.actions().next().unwrap().health();
+    let seen: Vec<_> = health.iter().map(|step| (step.guards.len(), step.no_log)).collect();
+    assert_eq!(seen, [(2, false), (1, true)]);
 }

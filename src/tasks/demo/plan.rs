@@ -13,11 +13,8 @@ pub(in crate::tasks) fn of(demo: &Demo) -> Plan {
     let at_folder = |change| vec![PathChange { path: folder.clone(), change, hosts: Vec::new() }];
     let (first, last) = (site::address(0), site::address(demo.hosts + 1));
     let size = units::bytes(demo.size);
-    let step = |what: &str, hosts: &[String], paths| Step {
-        what: what.to_owned(),
-        hosts: hosts.to_vec(),
-        paths,
-    };
+    let step =
+        |what: &str, hosts: &[String], paths| Step::new(what.to_owned(), hosts.to_vec(), paths);
     let steps = vec![
         step(&format!("make a tree of {size} to distribute"), &here, at_folder(Change::Create)),
         step(&format!("put an agent on each of {first} to {last}"), &hosts, Vec::new()),

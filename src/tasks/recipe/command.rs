@@ -4,28 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use murder_protocol::verbs::{self, Exec, ExecEnd, ExecEvent, OutputStream};
-use murder_protocol::{Blame, Failure, Secret};
+use murder_protocol::verbs::{ExecEnd, ExecEvent, OutputStream};
+use murder_protocol::{Blame, Failure};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::super::context::Context;
 use super::gather::Gather;
+use super::order::Order;
 use super::{Halt, Runner};
 use crate::fleet::{Done, Ended, FanOut, Job, Limits, Outcome};
 use crate::inventory::Host;
-use crate::recipe::{Action, Command, GroupSize, Groups, Mode, RecipeError, Run, Secrets};
+use crate::recipe::{Action, GroupSize, Groups, Mode, Run};
 use crate::report::{Event, GoesOn};
-use crate::settings::{TaskName, quote};
-use crate::ssh::Step as Heard;
-
-/// One host's command.
-#[derive(Clone, Debug)]
-pub(super) struct Order {
-    pub(super) exec: Exec,
-    /// As it is shown.
-    pub(super) shown: String,
-}
+use crate::settings::TaskName;
+use crate::ssh::{Step as Heard, Unanswered};
 
 /// What a host printed.
 struct Said {
@@ -45,16 +38,14 @@ impl Runner<'_> {
         run: &Run,
         takes_part: impl Fn(&Host) -> bool,
     ) -> Result<(), Halt> {
-        let mut hosts = self.hosts_of_run(action, run)?;
+        let part = self.walk.of_command(action, run)?;
+        let orders = part.render(|scope| self.walk.order(action, run, scope))?;
+        let mut hosts = part.hosts();
         hosts.retain(|host| takes_part(host));
-        if hosts.is_empty() {
-            return Ok(());
-        }
-        let mut orders = BTreeMap::new();
-        for host in &hosts {
-            orders.insert(host.name.clone(), self.order(action, run, host)?);
-        }
-        let name = self.name(action, &hosts[0])?;
+        let Some(first) = hosts.first() else { return Ok(()) };
+        let orders: Orders =
+            orders.into_iter().map(|(host, order)| (host.name.clone(), order)).collect();
+        let name = orders[&first.name].title();
         self.transcript.note(&format!("run {name}"));
         if self.only_looks() {
             self.context.reporter.emit(Event::Note(format!("would: run {name}")));
@@ -82,7 +73,7 @@ impl Runner<'_> {
                 self.keep(action, name, end);
             }
             let results: Vec<_> = ends.into_iter().map(|end| end.result).collect();
-            self.fleet.took(&results);
+            self.walk.fleet.took(&results);
             self.take(&results)?;
         }
         Ok(())
@@ -98,74 +89,22 @@ impl Runner<'_> {
         }
     }
 
-    /// What the step is called, or else what it runs on one of its hosts.
-    pub(super) fn name(&self, action: &Action, host: &Host) -> Result<String, RecipeError> {
-        let scope = self.given(host, action);
-        Ok(match (&action.step.name, &action.step.body) {
-            (Some(name), _) => self.secrets.mask(&name.text(&scope)?).into_owned(),
-            (None, crate::recipe::Body::Run(run)) => self.order(action, run, host)?.shown,
-            (None, _) => action.recipe.clone(),
-        })
-    }
-
-    pub(super) fn order(
-        &self,
-        action: &Action,
-        run: &Run,
-        host: &Host,
-    ) -> Result<Order, RecipeError> {
-        let scope = self.given(host, action);
-        let text = |template: &Option<crate::recipe::Template>| {
-            template.as_ref().map(|template| template.text(&scope)).transpose()
-        };
-        let (command, shown) = match &run.command {
-            Command::Argv(words) => {
-                let words: Result<Vec<_>, _> = words.iter().map(|word| word.text(&scope)).collect();
-                let words = words?;
-                let shown: Vec<_> = words.iter().map(|word| quote(word)).collect();
-                (verbs::Command::Argv(words), shown.join(" "))
-            }
-            Command::Shell(script) => {
-                let script = script.text(&scope)?;
-                (verbs::Command::Shell(script.clone()), script)
-            }
-        };
-        let mut environment = BTreeMap::new();
-        for (name, value) in &run.env {
-            environment.insert(name.clone(), Secret(value.text(&scope)?));
-        }
-        let timeout = run.timeout.unwrap_or(self.context.settings.timeout);
-        let exec = Exec {
-            command,
-            directory: text(&run.directory)?,
-            environment,
-            become_user: text(&run.become_user)?,
-            timeout_seconds: timeout.as_secs().max(1),
-        };
-        let shown = match action.no_log {
-            true => "a command that is not shown (no_log)".to_owned(),
-            false => self.secrets.mask(&shown).into_owned(),
-        };
-        Ok(Order { exec, shown })
-    }
-
     async fn together(
         &mut self,
         action: &Action,
         run: &Run,
         hosts: Vec<Arc<Host>>,
-        orders: &BTreeMap<String, Order>,
+        orders: &Orders,
         limits: Limits,
     ) -> Result<Vec<Ended<Vec<String>>>, Halt> {
         let context = self.context;
         context.task_started(TaskName::Run, &hosts);
         let (said, mut heard) = mpsc::unbounded_channel();
         let retries = run.retries;
-        let (secrets, no_log) = (self.secrets.clone(), action.no_log);
         let mut window = FanOut::new(hosts, limits, |host: Arc<Host>| {
-            let (context, order) = (context.clone(), orders[&host.name].clone());
-            let (said, secrets) = (said.clone(), secrets.clone());
-            async move { persist(&context, &host, &order, retries, &said, &secrets, no_log).await }
+            let (context, order) = (context.clone(), Arc::clone(&orders[&host.name]));
+            let said = said.clone();
+            async move { persist(&context, &host, &order, retries, &said).await }
         });
         let mut gather = Gather::default();
         let mut show = interval(SHOW);
@@ -177,11 +116,11 @@ impl Runner<'_> {
                 () = context.interrupt.wait() => {
                     return Err(Halt::Stop(context.interrupted(GoesOn::Begun)));
                 }
-                Some(said) = heard.recv() => self.hear(said, &mut gather, no_log),
+                Some(said) = heard.recv() => self.hear(said, &mut gather, action),
                 end = window.next() => {
                     let Some(end) = end else { break };
                     while let Ok(said) = heard.try_recv() {
-                        self.hear(said, &mut gather, no_log);
+                        self.hear(said, &mut gather, action);
                     }
                     context.reporter.emit(Event::HostEnded(end.result.clone()));
                     ends.push(end);
@@ -194,12 +133,11 @@ impl Runner<'_> {
         Ok(ends)
     }
 
-    fn hear(&self, said: Said, gather: &mut Gather, no_log: bool) {
-        if no_log {
+    fn hear(&self, said: Said, gather: &mut Gather, action: &Action) {
+        if action.no_log {
             return;
         }
         let Said { host, event: ExecEvent { stream, lines } } = said;
-        let lines: Vec<_> = lines.iter().map(|line| self.secrets.mask(line).into_owned()).collect();
         self.transcript.printed(&host, stream, &lines);
         gather.push(&host, stream, lines);
     }
@@ -215,11 +153,10 @@ impl Runner<'_> {
     fn keep(&mut self, action: &Action, name: &str, end: &Ended<Vec<String>>) {
         let Some(lines) = &end.value else { return };
         let value = lines.join("\n").trim_end().to_owned();
-        if action.no_log || self.script.no_log.contains_key(name) {
-            self.secrets.add(&value);
-            self.transcript.hide(&value);
+        if action.no_log || self.walk.script.no_log.contains_key(name) {
+            self.context.reporter.secrets().add(&value);
         }
-        self.variables.register(name, &value);
+        self.walk.variables.register(name, &value);
     }
 }
 
@@ -241,12 +178,10 @@ async fn persist(
     order: &Order,
     retries: u32,
     said: &mpsc::UnboundedSender<Said>,
-    secrets: &Secrets,
-    no_log: bool,
 ) -> Job<Vec<String>> {
     let mut left = retries;
     loop {
-        let job = once(context, host, order, said, secrets, no_log).await;
+        let job = once(context, host, order, said).await;
         match job {
             Err(Outcome::Failed(failure)) if left > 0 => {
                 left -= 1;
@@ -264,13 +199,12 @@ async fn once(
     host: &Arc<Host>,
     order: &Order,
     said: &mpsc::UnboundedSender<Said>,
-    secrets: &Secrets,
-    no_log: bool,
 ) -> Job<Vec<String>> {
-    let mut stream = context.stream(host, &order.exec).await?;
+    let unsaid = |error: Unanswered| unsaid(order, error.into());
+    let mut stream = context.stream(host, &order.exec).await.map_err(unsaid)?;
     let (mut out, mut last) = (Vec::new(), Vec::new());
     let end = loop {
-        match stream.next().await? {
+        match stream.next().await.map_err(|error| unsaid(error.into()))? {
             Heard::Event(event) => {
                 if event.stream == OutputStream::Out {
                     out.extend(event.lines.iter().cloned());
@@ -291,14 +225,28 @@ async fn once(
                 ExecEnd::Signal(signal) => format!("was ended by signal {signal}"),
                 ExecEnd::TimedOut => "took too long and was ended".to_owned(),
             };
-            let mut text = format!("{} {how}", order.shown);
-            if !no_log && !last.is_empty() {
-                text = format!("{text}: {}", secrets.mask(&last.join(" / ")));
+            let mut text = format!("{} {how}", order.command());
+            if !order.no_log && !last.is_empty() {
+                text = format!("{text}: {}", last.join(" / "));
             }
             Err(Outcome::Failed(Failure::new(Blame::Host, text)))
         }
     }
 }
+
+/// Why a command could not be run, which may be told in its own words.
+fn unsaid(order: &Order, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed(failure) if order.no_log && failure.blame != Blame::Network => {
+            let message = format!("{} could not be run", order.command());
+            Outcome::Failed(Failure { message, ..failure })
+        }
+        outcome => outcome,
+    }
+}
+
+/// Commands by the host's name.
+type Orders = BTreeMap<String, Arc<Order>>;
 
 /// What a host's failure is shown with.
 const LAST_LINES: usize = 5;

@@ -13,6 +13,7 @@ use crate::inventory::Host;
 use crate::settings::Percent;
 
 /// The peers of a recipe.
+#[derive(Clone)]
 pub(super) struct Fleet {
     all: Vec<Arc<Host>>,
     /// Each with its first failure.
@@ -39,8 +40,7 @@ impl Fleet {
 
     /// Who takes part in the next step.
     pub(super) fn left(&self) -> Vec<Arc<Host>> {
-        let takes_part = |host: &&Arc<Host>| self.everybody || !self.lost.contains_key(&host.name);
-        self.all.iter().filter(takes_part).cloned().collect()
+        self.all.iter().filter(|host| self.takes_part(&host.name)).cloned().collect()
     }
 
     /// From now on even those take part that have failed.
@@ -48,9 +48,9 @@ impl Fleet {
         self.everybody = true;
     }
 
-    /// Whether a host has failed.
-    pub(super) fn has_lost(&self, host: &str) -> bool {
-        self.lost.contains_key(host)
+    /// Whether a host takes part in the next step. One that is no peer always does.
+    pub(super) fn takes_part(&self, host: &str) -> bool {
+        self.everybody || !self.lost.contains_key(host)
     }
 
     /// A host failed. False if it is no peer of this run.

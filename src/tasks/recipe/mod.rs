@@ -4,14 +4,16 @@
 mod command;
 mod fleet;
 mod gather;
+mod order;
 mod own;
 mod plan;
+mod select;
 mod start;
-mod step;
 mod switch;
 mod task;
 mod transcript;
 mod variables;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,15 +24,14 @@ use murder_protocol::{Blame, Failure, Tag};
 use super::context::{Context, Stop};
 use crate::exit::Exit;
 use crate::fleet::{HostResult, Outcome};
-use crate::inventory::{Host, Inventory};
-use crate::recipe::{Act, Action, RecipeError, Script, Secrets, Stage};
+use crate::inventory::Host;
+use crate::recipe::{Act, Action, Body, RecipeError, Stage};
 use crate::report::{Event, Refusal};
 use crate::settings::{Mode, TaskName};
-use fleet::{Fleet, Verdict};
+use fleet::Verdict;
 use transcript::Transcript;
-use variables::Variables;
+use walk::Walk;
 
-pub(super) use plan::plan;
 pub(super) use start::{Call, holder_by_hand};
 
 /// Why no further step is taken.
@@ -58,12 +59,10 @@ impl From<RecipeError> for Halt {
 /// A recipe that is being carried out.
 struct Runner<'a> {
     context: &'a Context,
-    inventory: &'a Inventory,
-    script: &'a Script,
-    variables: Variables,
-    secrets: Secrets,
+    walk: Walk<'a>,
     transcript: Transcript,
-    fleet: Fleet,
+    /// The release that the run was given; empty if hosts have to find it.
+    release: String,
     begun: Begun,
     /// The release that hosts have proved to have, to go back to.
     proved: Option<Tag>,
@@ -98,22 +97,21 @@ impl Begun {
 /// Carries a recipe out. Each peer gets one result.
 pub(super) async fn run(
     context: &Context,
-    inventory: &Inventory,
     call: Call<'_>,
     name: &'static str,
 ) -> Result<Exit, Stop> {
     let task = TaskName::Recipe(name);
     let peers = context.cast.peers.clone();
     context.task_started(task, &peers);
-    let Call { script, variables, secrets, transcript } = call;
+    let Call { walk, release, began, secrets, plan: _ } = call;
+    let named_after = if release.is_empty() { &began } else { &release };
+    let transcript = Transcript::new(&walk.script.name, named_after, secrets);
+    let script = walk.script;
     let mut runner = Runner {
         context,
-        inventory,
-        script,
-        variables,
-        secrets,
+        walk,
         transcript,
-        fleet: Fleet::new(peers, context.settings.max_fail),
+        release,
         begun: Begun::default(),
         proved: None,
         lenient: false,
@@ -135,8 +133,8 @@ pub(super) async fn run(
         Err(Halt::Blocked(failure)) => Some(failure),
         Ok(()) | Err(_) => None,
     };
-    let stopped = blocked.is_some() || !runner.fleet.may_go_on();
-    let results = runner.fleet.results(blocked.as_ref());
+    let stopped = blocked.is_some() || !runner.walk.fleet.may_go_on();
+    let results = runner.walk.fleet.results(blocked.as_ref());
     for result in &results {
         context.reporter.emit(Event::HostEnded(result.clone()));
     }
@@ -160,12 +158,22 @@ impl Runner<'_> {
                 Act::Leave(_) => {}
                 Act::Do(action) => {
                     // A hook before a stage belongs to it and runs before it begins.
-                    self.variables.belong_to(action.stage);
+                    self.walk.variables.belong_to(action.stage);
                     self.step(action).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    async fn step(&mut self, action: &Action) -> Result<(), Halt> {
+        match &action.step.body {
+            Body::Task { name, with } => self.task(action, name, with).await,
+            Body::Run(run) => self.command(action, run).await,
+            Body::Switch(switch) => self.switch(action, switch).await,
+            // A script has none.
+            Body::Stage { .. } => Ok(()),
+        }
     }
 
     fn enter(&mut self, stage: Stage) {
@@ -178,13 +186,13 @@ impl Runner<'_> {
     /// The hooks of `failed`. What fails among them is told. A run that never got the lock has
     /// begun nothing, and what it would clean up is somebody else's.
     async fn after_failure(&mut self) -> Result<(), Stop> {
-        if self.begun.lock.is_none() && self.script.actions().any(task::locks) {
+        if self.begun.lock.is_none() && self.walk.script.actions().any(task::locks) {
             return Ok(());
         }
         self.lenient = true;
         self.context.reporter.emit(Event::Note("-- failed".into()));
-        self.fleet.everybody();
-        let script = self.script;
+        self.walk.fleet.everybody();
+        let script = self.walk.script;
         match self.acts(&script.failed).await {
             Err(Halt::Stop(stop)) => {
                 self.say_what_stays();
@@ -205,15 +213,14 @@ impl Runner<'_> {
             self.transcript.note(&format!("{}: {failure}", result.host));
             if self.lenient {
                 let text = format!("{}: {failure}", result.host);
-                self.context.reporter.emit(Event::Warning(self.secrets.mask(&text).into_owned()));
-            } else if !self.fleet.lose(result) {
+                self.context.reporter.emit(Event::Warning(text));
+            } else if !self.walk.fleet.lose(result) {
                 // Tracker or seeder: nobody can go on without it.
-                let text = format!("stopped, because of {}: {}", result.host, failure.message);
-                let message = self.secrets.mask(&text).into_owned();
+                let message = format!("stopped, because of {}: {}", result.host, failure.message);
                 return Err(Halt::Blocked(Failure { message, ..failure.clone() }));
             }
         }
-        match self.fleet.verdict() {
+        match self.walk.fleet.verdict() {
             Verdict::GoOn => Ok(()),
             Verdict::Halt if self.lenient => Ok(()),
             Verdict::Halt => Err(Halt::Hosts),
@@ -237,11 +244,6 @@ impl Runner<'_> {
     /// With `--check` only what looks is done; of everything else it is said what it would do.
     fn only_looks(&self) -> bool {
         self.context.settings.mode == Mode::Check
-    }
-
-    /// The steps' hosts that are left, with what the templates are given there.
-    fn given(&self, host: &Host, action: &Action) -> crate::recipe::Scope {
-        self.script.scope(action.frame, &self.variables.of(host))
     }
 }
 

@@ -1,57 +1,68 @@
 //! Before a recipe is carried out: its variables, its secrets, and every mistake that can be found
 //! before anything is done.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use murder_protocol::Tag;
 use murder_protocol::verbs::LockHolder;
 
 use super::super::context::Cast;
-use super::transcript::Transcript;
+use super::fleet::Fleet;
+use super::plan;
 use super::variables::Variables;
+use super::walk::Walk;
 use crate::cli::TaskSpec;
-use crate::recipe::{Body, Given, Script, Secrets};
-use crate::report::{FailedHosts, Refusal};
-use crate::settings::Called;
+use crate::inventory::Inventory;
+use crate::plan::Plan;
+use crate::recipe::{Body, FrameId, Script, Secrets, text_of};
+use crate::report::Refusal;
+use crate::settings::{Settings, Task, TaskName};
 
 /// A recipe with all that it needs to be carried out.
 pub(crate) struct Call<'a> {
-    pub(super) script: &'a Script,
-    pub(super) variables: Variables,
+    pub(super) walk: Walk<'a>,
     pub(super) secrets: Secrets,
-    pub(super) transcript: Transcript,
+    /// The release that it is called for; empty if hosts have yet to find it.
+    pub(super) release: String,
+    /// When it was called, as a release is named after it.
+    pub(super) began: String,
+    /// Every step, as it would be done.
+    pub(crate) plan: Plan,
 }
 
 impl<'a> Call<'a> {
-    /// Checks everything, and begins the log.
+    /// Goes through everything once without doing it. What nobody may see is among `secrets` from
+    /// then on.
     pub(crate) fn prepare(
         script: &'a Script,
-        called: &Called,
-        cast: &Cast,
+        settings: &'a Settings,
+        inventory: &'a Inventory,
+        cast: &'a Cast,
+        secrets: Secrets,
     ) -> Result<Self, Refusal> {
-        let now = now();
-        let release = timestamp(now).parse::<Tag>().expect("digits are a name");
-        let first = cast.peers.first().map(AsRef::as_ref);
-        let variables = Variables::new(script, called, &who(), &release, first)?;
-        let given: Vec<Given> = cast.all().iter().map(|host| variables.of(host)).collect();
+        let Task::Recipe(called) = &settings.task else {
+            unreachable!("a script is called by the task of a recipe")
+        };
         let refused = |error| Refusal::new(&error, None);
-        let secrets = script.secrets(&given).map_err(refused)?;
+        let began = timestamp(now());
+        let release = began.parse::<Tag>().expect("digits are a name");
+        let first = cast.peers.first().cloned();
+        let variables = Variables::new(script, called, &who(), &release, first)?;
+        let names = script.behind(script.no_log.keys().map(String::as_str));
+        let given = variables.share(cast.all(), &names).given;
+        secrets.extend(&script.secrets(&given).map_err(refused)?);
         keys(script)?;
-        for given in &given {
-            script.check(given).map_err(|error| {
-                let refusal = refused(error);
-                Refusal { message: secrets.mask(&refusal.message).into_owned(), ..refusal }
-            })?;
-        }
-        let release = given
-            .first()
-            .and_then(|given| given.get("release"))
-            .and_then(serde_json::Value::as_str)
-            .filter(|release| !release.is_empty())
-            .map_or_else(|| release.to_string(), str::to_owned);
-        let folder = FailedHosts::of_environment(|name| std::env::var_os(name)).folder();
-        let transcript = Transcript::begin(&folder, &script.name, &release, secrets.clone());
-        Ok(Self { script, variables, secrets, transcript })
+        let host = cast.peers.first().unwrap_or(&cast.tracker);
+        let scope = script.scope(FrameId::ROOT, &variables.of(host));
+        let release = scope.value("release").map_err(refused)?;
+        let release = release.as_ref().map(text_of).unwrap_or_default();
+        let fleet = Fleet::new(cast.peers.clone(), settings.max_fail);
+        let unknown = BTreeSet::new();
+        let walk = Walk { script, settings, inventory, cast, variables, fleet, unknown };
+        let plan = plan::of(walk.clone(), TaskName::Recipe(called.name)).map_err(refused)?;
+        let plan = plan.masked(&secrets);
+        Ok(Self { walk, secrets, release, began, plan })
     }
 }
 

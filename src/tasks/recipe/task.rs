@@ -6,14 +6,14 @@ use murder_protocol::verbs::LockHolder;
 use murder_protocol::{Blame, Failure};
 
 use super::super::{carry_out, release, releases, warm};
-use super::own::{self, Group};
+use super::walk::Wanted;
 use super::{Halt, Runner};
-use crate::cli::{self, TaskSpec};
+use crate::cli::TaskSpec;
 use crate::fleet::{Ended, HostResult, Outcome};
 use crate::inventory::Host;
-use crate::recipe::{Action, RecipeError, With, text_of};
-use crate::report::{Event, Refusal};
-use crate::settings::{self, ReleaseTask, ReleaseWhat, Task, TaskName};
+use crate::recipe::{Action, With};
+use crate::report::Event;
+use crate::settings::{ReleaseTask, ReleaseWhat, Task, TaskName};
 
 impl Runner<'_> {
     pub(super) async fn task(
@@ -23,53 +23,18 @@ impl Runner<'_> {
         with: &[With],
     ) -> Result<(), Halt> {
         let Some(spec) = TaskSpec::find(name) else { return Ok(()) };
-        let hosts = self.hosts_of_task(action, spec)?;
-        for (keys, hosts) in self.groups(action, with, hosts)? {
-            let task = self.made(action, spec, &keys, &hosts)?;
+        let part = self.walk.of_task(action, spec)?;
+        for Wanted { task, hosts } in self.walk.tasks(action, spec, with, &part)? {
             self.transcript.note(&format!("task {name}"));
             if self.only_looks() {
                 self.look(task, hosts).await?;
                 continue;
             }
             let results = self.carry_out(task, hosts).await?;
-            self.fleet.took(&results);
+            self.walk.fleet.took(&results);
             self.take(&results)?;
         }
         Ok(())
-    }
-
-    /// Renders the keys for each host. Hosts that come to the same are one task.
-    pub(super) fn groups(
-        &self,
-        action: &Action,
-        with: &[With],
-        hosts: Vec<Arc<Host>>,
-    ) -> Result<Vec<Group>, RecipeError> {
-        let mut wanted = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            let keys = rendered(with, &self.given(&host, action))?;
-            wanted.push((host, keys));
-        }
-        Ok(own::groups(wanted))
-    }
-
-    pub(super) fn made(
-        &self,
-        action: &Action,
-        spec: &'static TaskSpec,
-        keys: &[(String, String)],
-        hosts: &[Arc<Host>],
-    ) -> Result<Task, Halt> {
-        let variable = |name: &str| {
-            own::variable(hosts, name).or_else(|| settings::variable(self.inventory, name))
-        };
-        let made =
-            cli::assign(spec, keys).and_then(|values| settings::task(spec, &values, &variable));
-        made.map_err(|error| {
-            let text = format!("{}: {}", action.step.at, Refusal::new(&error, None).message);
-            let text = self.secrets.mask(&text).into_owned();
-            Halt::Blocked(Failure::new(Blame::Operator, text))
-        })
     }
 
     async fn carry_out(
@@ -100,7 +65,7 @@ impl Runner<'_> {
             }
             // What somebody else holds is not this run's to give back.
             Task::Release(task) if task.what == ReleaseWhat::Unlock => {
-                let own = self.script.actions().any(locks);
+                let own = self.walk.script.actions().any(locks);
                 let chance = self.begun.lock.take();
                 if own && chance.is_none() {
                     return Ok(Vec::new());
@@ -113,7 +78,7 @@ impl Runner<'_> {
             }
             // A release that was there before is no evidence of this run.
             Task::Release(task)
-                if task.what == ReleaseWhat::SetAside && self.script.actions().any(places) =>
+                if task.what == ReleaseWhat::SetAside && self.walk.script.actions().any(places) =>
             {
                 let mut hosts = hosts;
                 hosts.retain(|host| self.begun.placed.contains(&host.name));
@@ -139,7 +104,7 @@ impl Runner<'_> {
             TaskName::StopSeeding => self.begun.seeder = false,
             _ => {}
         }
-        self.variables.started(&self.begun.words());
+        self.walk.variables.started(&self.begun.words());
         Ok(results)
     }
 
@@ -215,17 +180,8 @@ impl Runner<'_> {
 
     fn holder(&self) -> LockHolder {
         let seconds = self.context.settings.timeout.as_secs();
-        super::start::holder(&self.script.name, &self.transcript.release(), seconds)
+        super::start::holder(&self.walk.script.name, &self.release, seconds)
     }
-}
-
-/// The keys of a task as they come to on a host.
-pub(super) fn rendered(
-    with: &[With],
-    scope: &crate::recipe::Scope,
-) -> Result<Vec<(String, String)>, RecipeError> {
-    let key = |with: &With| Ok((with.key.clone(), text_of(&with.value.value(scope)?)));
-    with.iter().map(key).collect()
 }
 
 pub(super) fn locks(action: &Action) -> bool {
@@ -234,6 +190,11 @@ pub(super) fn locks(action: &Action) -> bool {
 
 fn places(action: &Action) -> bool {
     is(action, TaskName::Peer)
+}
+
+/// Whether hosts find the release by which they go back.
+pub(super) fn proves(action: &Action) -> bool {
+    is(action, TaskName::ProveRelease)
 }
 
 fn is(action: &Action, task: TaskName) -> bool {

@@ -1,51 +1,44 @@
 //! The log of one run of a recipe: whatever its steps said, whole.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use murder_protocol::verbs::OutputStream;
 
 use crate::recipe::Secrets;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, FailedHosts, Reporter};
 
-/// A file in the state folder. A line that can't be written is one line less, and is said once at
-/// the end.
+/// A file in the state folder, made with its first line. A line that can't be written is one line
+/// less, and is said once at the end.
 #[derive(Debug)]
 pub(super) struct Transcript {
     path: PathBuf,
-    release: String,
+    secrets: Secrets,
     file: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct State {
-    file: Option<File>,
-    failed: Option<String>,
-    secrets: Secrets,
+enum State {
+    /// Nothing was written so far.
+    Empty,
+    Open(File),
+    Failed(io::Error),
 }
 
 impl Transcript {
-    /// Begins a log in the folder, for a recipe and a release.
-    pub(super) fn begin(folder: &Path, recipe: &str, release: &str, secrets: Secrets) -> Self {
-        let name = format!("{}-{release}.log", recipe.replace(':', "-"));
-        let path = folder.join("log").join(name);
-        let opened = path
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| File::options().create(true).append(true).open(&path));
-        let (file, failed) = match opened {
-            Ok(file) => (Some(file), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let file = Mutex::new(State { file, failed, secrets });
-        Self { path, release: release.to_owned(), file }
+    /// The log of a recipe and a release, where this machine keeps such.
+    pub(super) fn new(recipe: &str, release: &str, secrets: Secrets) -> Self {
+        let folder = FailedHosts::of_environment(|name| std::env::var_os(name)).folder();
+        Self::in_folder(&folder, recipe, release, secrets)
     }
 
-    /// What the run was given for a release, before hosts proved another one.
-    pub(super) fn release(&self) -> String {
-        self.release.clone()
+    fn in_folder(folder: &Path, recipe: &str, release: &str, secrets: Secrets) -> Self {
+        // A name of a release has no slash in it, but nobody has looked at this one yet.
+        let name = format!("{}-{}.log", recipe.replace(':', "-"), release.replace('/', "_"));
+        let path = folder.join("log").join(name);
+        Self { path, secrets, file: Mutex::new(State::Empty) }
     }
 
     /// Something murder says.
@@ -64,31 +57,36 @@ impl Transcript {
         }
     }
 
-    /// One more value that nobody may see.
-    pub(super) fn hide(&self, secret: &str) {
-        if let Ok(mut state) = self.file.lock() {
-            state.secrets.add(secret);
-        }
-    }
-
-    /// Says where it is.
+    /// Says where it is, if there is any of it.
     pub(super) fn end(&self, reporter: &Reporter) {
         let Ok(state) = self.file.lock() else { return };
         let path = self.path.display();
-        reporter.emit(match &state.failed {
-            None => Event::Note(format!("the whole output: {path}")),
-            Some(error) => Event::Warning(format!("the log {path} is not whole: {error}")),
+        reporter.emit(match &*state {
+            State::Empty => return,
+            State::Open(_) => Event::Note(format!("the whole output: {path}")),
+            State::Failed(error) => Event::Warning(format!("the log {path} is not whole: {error}")),
         });
     }
 
     fn line(&self, text: &str) {
         let Ok(mut state) = self.file.lock() else { return };
-        let text = format!("{}\n", state.secrets.mask(text));
-        let Some(file) = &mut state.file else { return };
-        if let Err(error) = file.write_all(text.as_bytes()) {
-            state.failed = Some(error.to_string());
-            state.file = None;
+        let text = format!("{}\n", self.secrets.mask(text));
+        if let Err(error) = self.write(&mut state, text.as_bytes()) {
+            *state = State::Failed(error);
         }
+    }
+
+    fn write(&self, state: &mut State, bytes: &[u8]) -> io::Result<()> {
+        let file = match state {
+            State::Failed(_) => return Ok(()),
+            State::Open(file) => file,
+            State::Empty => {
+                self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
+                *state = State::Open(File::options().create(true).append(true).open(&self.path)?);
+                return self.write(state, bytes);
+            }
+        };
+        file.write_all(bytes)
     }
 }
 
@@ -99,11 +97,12 @@ mod tests {
     #[test]
     fn a_log_has_every_line_and_no_secret() {
         let folder = tempfile::tempdir().unwrap();
-        let mut secrets = Secrets::default();
+        let secrets = Secrets::default();
         secrets.add("hunter2");
-        let log = Transcript::begin(folder.path(), "deploy:check", "7", secrets);
+        let log = Transcript::in_folder(folder.path(), "deploy:check", "7", secrets.clone());
+        assert!(!folder.path().join("log").exists());
         log.note("run: login hunter2");
-        log.hide("s3cret");
+        secrets.add("s3cret");
         log.printed("web1", OutputStream::Out, &["a".into(), "got s3cret".into()]);
         let text = fs::read_to_string(folder.path().join("log/deploy-check-7.log")).unwrap();
         assert_eq!(text, "* run: login ***\nweb1 | a\nweb1 | got ***\n");
