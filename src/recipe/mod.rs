@@ -8,7 +8,7 @@
 //!    [`Script::vars`].
 //! 2. A [`Given`] for each host: murder's own values first (`host`, `user`, `flags`, `stage`,
 //!    `started`; `release` if no `vars` has it), then what was typed, then the host's variables.
-//! 3. [`Script::secrets`] of all of them, and everything that is shown through [`Secrets::mask`].
+//! 3. [`Script::hide`] with all of them, and everything that is shown through [`Secrets::mask`].
 //! 4. Each [`Act`] in turn. A step's templates are rendered in [`Script::scope`] of its frame, if all
 //!    of its guards hold; hosts that differ in nothing that it [`Script::needs`] share what comes
 //!    out. What a step registers goes in front of what is given, and is a secret if the step is.

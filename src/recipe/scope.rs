@@ -13,7 +13,6 @@ use minijinja::{Error, ErrorKind, Value};
 use serde_json::Value as Json;
 
 use super::error::{Problem, RecipeError};
-use super::secrets::Secrets;
 use super::template::Template;
 use crate::yaml::Place;
 
@@ -183,24 +182,6 @@ impl Scope {
             known.extend(caller.known());
         }
         known
-    }
-
-    /// The values of variables as secrets. Those that nobody sets here are left out.
-    ///
-    /// # Errors
-    ///
-    /// A template of one of them fails.
-    pub fn secrets<'n>(
-        &self,
-        names: impl IntoIterator<Item = &'n str>,
-    ) -> Result<Secrets, RecipeError> {
-        let secrets = Secrets::default();
-        for name in names {
-            if let Some(value) = self.value(name)? {
-                secrets.add_json(&value);
-            }
-        }
-        Ok(secrets)
     }
 
     /// Lets a template run with the variables of this scope.

@@ -148,36 +148,42 @@ impl Script {
         }
     }
 
-    /// The values that nobody may see, by what is given for each host.
+    /// Adds the values that nobody may see to `secrets`, by what is given for each host. All that
+    /// can be found are added, whatever fails.
     ///
     /// # Errors
     ///
     /// A template of one of them fails, or nobody has a variable that `no_log` names.
-    pub fn secrets<'g>(
+    pub fn hide<'g>(
         &self,
         given: impl IntoIterator<Item = &'g Given>,
-    ) -> Result<Secrets, RecipeError> {
-        let secrets = Secrets::default();
+        secrets: &Secrets,
+    ) -> Result<(), RecipeError> {
         let mut missing: Vec<&String> = self.no_log.keys().collect();
         let mut known = BTreeSet::new();
+        let mut failed = None;
         for given in given {
             for frame in (0..self.frames.len()).map(FrameId) {
                 let scope = self.scope(frame, given);
                 missing.retain(|name| !scope.has(name));
-                secrets.extend(&scope.secrets(self.no_log.keys().map(String::as_str))?);
+                for name in self.no_log.keys() {
+                    match scope.value(name) {
+                        Ok(value) => value.iter().for_each(|value| secrets.add_json(value)),
+                        Err(error) => failed = failed.or(Some(error)),
+                    }
+                }
                 if !missing.is_empty() {
                     known.extend(scope.known());
                 }
             }
         }
-        match missing.first() {
-            None => Ok(secrets),
-            Some(name) => {
-                let nearest = nearest(name.as_str(), known.iter()).cloned();
-                let problem = Problem::NoSecret { name: (*name).clone(), nearest };
-                Err(RecipeError::at(&self.no_log[*name], problem))
-            }
+        if let Some(error) = failed {
+            return Err(error);
         }
+        let Some(name) = missing.first() else { return Ok(()) };
+        let nearest = nearest(name.as_str(), known.iter()).cloned();
+        let problem = Problem::NoSecret { name: (*name).clone(), nearest };
+        Err(RecipeError::at(&self.no_log[*name], problem))
     }
 
     /// Every variable that a step can depend on, whatever host it is for: those that its templates

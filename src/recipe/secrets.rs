@@ -45,12 +45,6 @@ impl Secrets {
         }
     }
 
-    /// Keeps everything secret that the others do.
-    pub fn extend(&self, others: &Self) {
-        let theirs = others.read().clone();
-        self.learn(theirs);
-    }
-
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         self.read().is_empty()

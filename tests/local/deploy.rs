@@ -148,27 +148,73 @@ fn a_second_deploy_is_told_who_holds_the_lock() {
     assert_eq!(current(&site, "p1"), "r1");
 }
 
+/// Says a secret in every way that a step has, and then fails.
+const TELLS: &str = "description: tells
+vars: { password: '', place: '/nowhere/{{ password }}' }
+no_log: [password]
+steps:
+  - name: log in as {{ password }}
+    run: 'echo {{ password }}; echo {{ password }} >&2; exit {{ code }}'
+    directory: '{{ home }}'
+    env: { WORD: '{{ password }}' }
+    retries: 1
+  - run: 'echo {{ password | upper }}'
+    run_once: true
+    no_log: true
+    register: loud
+  - run: [echo, '{{ loud }}']
+  - task: prove_release
+    with: { deploy_to: '{{ place }}' }
+hooks:
+  after:
+    failed:
+      - run: ['no-such-{{ password }}']
+      - { run: ['no-such-program'], no_log: true }
+";
+
 #[test]
-fn secrets_are_in_no_output_and_in_no_log() {
+fn a_secret_leaves_by_no_way_out() {
     let site = project(220, 2);
-    recipe(
-        &site,
-        "tell.yaml",
-        "description: tells\nvars: {password: \"\"}\nno_log: [password]\nsteps:\n  - run: \"echo {{ \
-         password }}; exit 1\"\n  - run: [echo, never]\n",
-    );
+    recipe(&site, "tell.yaml", TELLS);
+    recipe(&site, "wrong.yaml", &TELLS.replace("deploy_to: '{{ place", "release: '/{{ password"));
     site.murder("distribute_files").expect(0);
-    let ran = site.murder("tell password=hunter2").expect(3);
-    let dry = site.murder("-n tell password=hunter2").expect(0);
-    let logs = fs::read_dir(site.path("state/murder/log")).unwrap().flatten();
-    let mut seen = 0;
-    for text in logs.map(|log| fs::read_to_string(log.path()).unwrap()) {
-        assert!(!text.contains("hunter2"), "{text}");
-        seen += usize::from(text.contains("p1 | ***"));
+    let home = site.path("p1").to_string_lossy().into_owned();
+    let line = format!("tell password=hunter2 home={home}");
+    let mut seen = Vec::new();
+    for (options, code, exit) in
+        [("-v", 1, 3), ("-v", 0, 3), ("-v --json", 1, 3), ("-n", 1, 0), ("-n --json", 1, 0)]
+    {
+        let ran = site.murder(&format!("{options} {line} code={code}")).expect(exit);
+        seen.extend([ran.stdout, ran.stderr]);
     }
-    assert_eq!(seen, 1);
-    for text in [ran.stdout, ran.stderr, dry.stdout, dry.stderr] {
-        assert!(!text.contains("hunter2"), "{text}");
+    for options in ["", "-n --json", "--check"] {
+        let line = format!("{options} wrong{} code=0", line.trim_start_matches("tell"));
+        let ran = site.murder(&line).expect(2);
+        seen.extend([ran.stdout, ran.stderr]);
+    }
+    seen.push(site.murder("tell --help").expect(0).stdout);
+    let logs = fs::read_dir(site.path("state/murder/log")).unwrap().flatten();
+    let logs: String = logs.map(|log| fs::read_to_string(log.path()).unwrap()).collect();
+    assert!(logs.contains("p1 | ***") && logs.contains("p1 ! ***"), "{logs}");
+    seen.push(logs);
+    let all = seen.join("\n");
+    for said in [
+        "run log in as ***",
+        "p[1:2] | ***",
+        "tried again, 0 more times if need be: echo ***; echo ***",
+        "ended with exit status 1: *** / ***",
+        "\"lines\":[\"***\"]",
+        "/nowhere/***",
+        "could not run no-such-***",
+        "a command that is not shown (no_log) could not be run",
+        "password='***'",
+        "with WORD=***",
+        "the tag \"/***\" has",
+    ] {
+        assert!(all.contains(said), "{said} is not in:\n{all}");
+    }
+    for secret in ["hunter2", "HUNTER2", "no-such-program"] {
+        assert!(!all.contains(secret), "{secret} is in:\n{all}");
     }
 }
 

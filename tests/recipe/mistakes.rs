@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use murder::recipe::{Location, Recipe};
+use murder::recipe::{Location, Recipe, Secrets};
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn mistake(file: &Path) -> String {
         let name = book.add_file(file)?;
         let script = Script::expand(&book, &name)?;
         let given = given(ours());
-        script.secrets([&given])?;
+        script.hide([&given], &Secrets::default())?;
         check(&script, &given)
     };
     found().map_or_else(|error: RecipeError| chain(&error), |()| "no error".to_owned())

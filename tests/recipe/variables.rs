@@ -1,6 +1,6 @@
 //! What variables come to, and who may see them.
 
-use murder::recipe::FrameId;
+use murder::recipe::{FrameId, Secrets};
 
 use super::*;
 
@@ -135,8 +135,19 @@ steps: []
     let (script, _) = expand(&[("recipes/x.yaml", text)], "x");
     let mut other = ours();
     other["host"] = json!("web22");
-    let secrets = script.secrets([&given(ours()), &given(other)]).unwrap();
+    let secrets = Secrets::default();
+    script.hide([&given(ours()), &given(other)], &secrets).unwrap();
     assert_eq!(secrets.mask("t0ken aweb1 aweb22 4711 web1"), "*** *** *** *** web1");
+}
+
+#[test]
+fn one_secret_that_fails_leaves_the_others_secret() {
+    let text = "description: x\nno_log: [a, b, c]\nvars: { a: s3cret, b: \"{{ nowhere }}\", c: hidden }\n\
+                steps: []\n";
+    let (script, _) = expand(&[("recipes/x.yaml", text)], "x");
+    let secrets = Secrets::default();
+    assert!(script.hide([&given(ours())], &secrets).is_err());
+    assert_eq!(secrets.mask("s3cret hidden"), "*** ***");
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<'a> Call<'a> {
         let variables = Variables::new(script, called, &who(), &release, first)?;
         let names = script.behind(script.no_log.keys().map(String::as_str));
         let given = variables.share(cast.all(), &names).given;
-        secrets.extend(&script.secrets(&given).map_err(refused)?);
+        script.hide(&given, &secrets).map_err(refused)?;
         keys(script)?;
         let host = cast.peers.first().unwrap_or(&cast.tracker);
         let scope = script.scope(FrameId::ROOT, &variables.of(host));
