@@ -22,5 +22,4 @@ pub mod spool;
 pub mod status;
 pub mod temps;
 pub mod tracker;
-pub mod utc;
 pub mod verbs;

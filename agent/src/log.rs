@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use murder_protocol::Tag;
 use murder_protocol::verbs::Role;
+use murder_protocol::{Tag, utc};
 
 use crate::home::Home;
-use crate::utc;
 
 /// A log, shared by all who write to it.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ mod release;
 mod size;
 mod tag;
 mod upload;
+pub mod utc;
 pub mod verbs;
 mod warm;
 

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use murder_protocol::Tag;
 use murder_protocol::verbs::Releases;
+use murder_protocol::{Tag, utc};
 
 use super::Done;
 use super::error::ReleaseError;
@@ -15,7 +15,6 @@ use super::lock::ChangeLock;
 use super::look::look;
 use super::switch::FRESH;
 use crate::place::remove_tree;
-use crate::utc;
 
 /// Removes complete releases but for the latest so many, `current` and the one before it, and what
 /// earlier removals and switches have left. What can't be removed is a warning.

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
-use murder_protocol::Tag;
+use murder_protocol::{Tag, utc};
 use murder_protocol::verbs::{ReleaseSwitch, SwitchKind};
 
 use super::layout::Layout;
-use crate::utc;
 
 /// The switches of the past, oldest first.
 #[derive(Debug, Default)]

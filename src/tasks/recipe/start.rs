@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use murder_protocol::Tag;
 use murder_protocol::verbs::LockHolder;
+use murder_protocol::{Tag, utc};
 
 use super::super::context::Cast;
 use super::fleet::Fleet;
@@ -45,7 +45,7 @@ impl<'a> Call<'a> {
             unreachable!("a script is called by the task of a recipe")
         };
         let refused = |error| Refusal::new(&error, None);
-        let began = timestamp(now());
+        let began = utc::digits(now());
         let release = began.parse::<Tag>().expect("digits are a name");
         let first = cast.peers.first().cloned();
         let variables = Variables::new(script, called, &who(), &release, first)?;
@@ -115,32 +115,4 @@ pub(super) fn who() -> String {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
-}
-
-/// A time in UTC as Capistrano names releases after it: 20261125103000.
-fn timestamp(unix: u64) -> String {
-    let (days, second) = (unix / 86_400, unix % 86_400);
-    // The civil calendar in eras of 400 years that begin in March, so that leap days come last.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{year:04}{month:02}{date:02}{hour:02}{minute:02}{:02}", second % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn releases_are_named_after_the_time_in_utc() {
-        assert_eq!(timestamp(0), "19700101000000");
-        assert_eq!(timestamp(951_782_400), "20000229000000");
-        assert_eq!(timestamp(1_795_602_600), "20261125103000");
-    }
 }

@@ -18,6 +18,11 @@ pub fn date_time(unix: u64) -> String {
     format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
+/// The same in digits alone, as Capistrano names releases: `20261125103000`.
+pub fn digits(unix: u64) -> String {
+    date_time(unix).replace(['-', ':', 'T'], "")
+}
+
 /// Seconds since 1970-01-01 UTC of what [`date_time`] writes, with the `Z` that ends it.
 pub fn parse(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
@@ -61,8 +66,10 @@ mod tests {
             (1_798_761_600, "2027-01-01T00:00:00"),
         ] {
             assert_eq!(date_time(unix), text);
+            assert_eq!(digits(unix).len(), "20261125103000".len());
             assert_eq!(parse(&format!("{text}Z")), Some(unix), "{text}");
         }
+        assert_eq!(digits(1_795_602_600), "20261125103000");
     }
 
     #[test]
