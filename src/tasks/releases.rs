@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use murder_protocol::verbs::{
     DeployLock, DeployLockReply, DeployUnlock, HeldLock, LockHolder, ReleaseCheck, ReleaseCleanUp,
-    ReleaseDone, ReleaseList, ReleaseOrder, ReleaseProve, ReleaseSetAside, ReleaseStage, Releases,
+    ReleaseDone, ReleaseEntry, ReleaseList, ReleaseOrder, ReleaseProve, ReleaseSetAside,
+    ReleaseStage, Releases,
 };
-use murder_protocol::{Blame, Failure, Tag};
+use murder_protocol::{Blame, Failure, Tag, utc};
 use serde_json::json;
 
 use super::context::{Context, Stop, missing};
@@ -187,39 +188,45 @@ fn in_order<'a>(context: &Context, ends: &'a [Ended<ReleaseDone>]) -> Vec<(&'a s
     hosts
 }
 
-/// Hosts that have the same are one entry; those that differ from most are marked.
+/// Hosts that have the same are one entry. Those that differ from most come after, each line in
+/// which they do with a mark in front of it.
 fn listing(hosts: &[(&str, &Releases)]) -> Data {
-    let mut groups: Vec<(Vec<&str>, &Releases)> = Vec::new();
+    let mut groups: Vec<Alike<'_>> = Vec::new();
     for (host, releases) in hosts {
-        match groups.iter_mut().find(|(_, known)| alike(known, releases)) {
-            Some((names, _)) => names.push(host),
-            None => groups.push((vec![host], releases)),
+        match groups.iter_mut().find(|group| alike(group.all[0], releases)) {
+            Some(group) => {
+                group.names.push(host);
+                group.all.push(releases);
+            }
+            None => groups.push(Alike { names: vec![host], all: vec![releases] }),
         }
     }
-    groups.sort_by_key(|(names, _)| std::cmp::Reverse(names.len()));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.names.len()));
     let mut text = String::new();
-    for (at, (names, releases)) in groups.iter().enumerate() {
+    for (at, group) in groups.iter().enumerate() {
         let differ = if at > 0 { "  (differs from most)" } else { "" };
-        let _ = writeln!(
-            text,
-            "{}: {}{differ}",
-            units::hosts(names.len()),
-            inventory::fold(names.iter().copied(), 8)
-        );
-        text.push_str(&lines(releases));
+        let names = inventory::fold(group.names.iter().copied(), 8);
+        let _ = writeln!(text, "{}: {names}{differ}", units::hosts(group.names.len()));
+        write(&mut text, group, &groups[0]);
     }
     let json = hosts.iter().map(|(host, releases)| {
-        let most = groups.first().is_none_or(|(_, most)| alike(most, releases));
+        let most = groups.first().is_none_or(|most| alike(most.all[0], releases));
         json!({"event": "releases", "host": host, "differs": !most, "releases": releases})
             .to_string()
     });
     Data { text, json: json.collect() }
 }
 
+/// Hosts that have the same, but for the times.
+struct Alike<'a> {
+    names: Vec<&'a str>,
+    all: Vec<&'a Releases>,
+}
+
 /// When a host got or first used a release differs from host to host, and matters to nobody.
 fn alike(one: &Releases, other: &Releases) -> bool {
     let names = |releases: &Releases| {
-        let entry = |entry: &murder_protocol::verbs::ReleaseEntry| {
+        let entry = |entry: &ReleaseEntry| {
             (entry.release.clone(), entry.revision.clone(), entry.switched_unix.is_some())
         };
         releases.complete.iter().map(entry).collect::<Vec<_>>()
@@ -229,9 +236,44 @@ fn alike(one: &Releases, other: &Releases) -> bool {
         && names(one) == names(other)
 }
 
-fn lines(releases: &Releases) -> String {
-    let mut text = String::new();
-    let revision = |release: &Tag| {
+/// The rows of some hosts that have the same.
+fn write(text: &mut String, group: &Alike<'_>, most: &Alike<'_>) {
+    let usual = rows(most.all[0]);
+    for (row, usual) in rows(group.all[0]).iter().zip(&usual) {
+        let differs = row.words != usual.words;
+        if row.words.is_empty() && !differs {
+            continue;
+        }
+        let mark = if differs { "!" } else { " " };
+        let mut line = format!("{mark} {:<10}", row.name);
+        let none = ["none".to_owned()];
+        for word in if row.words.is_empty() { &none[..] } else { &row.words } {
+            if line.len() + 1 + word.len() > WIDTH && !line.ends_with("  ") {
+                let _ = writeln!(text, "{line}");
+                line = " ".repeat(12);
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        let _ = writeln!(text, "{line}");
+        if row.name == "current" {
+            let times = group.all.iter().filter_map(|releases| releases.current_since_unix);
+            if let Some(since) = since(times) {
+                let _ = writeln!(text, "  since      {since}");
+            }
+        }
+    }
+}
+
+/// One line, or no words where there is none.
+struct Row {
+    name: &'static str,
+    words: Vec<String>,
+}
+
+/// What there is on a host, each kind of it in its place.
+fn rows(releases: &Releases) -> Vec<Row> {
+    let called = |release: &Tag| {
         let entry = releases.complete.iter().find(|entry| entry.release == *release);
         match entry {
             Some(entry) if entry.revision != release.as_str() => {
@@ -241,35 +283,44 @@ fn lines(releases: &Releases) -> String {
             None => format!("{release} (not complete)"),
         }
     };
-    let current = releases.current.as_ref().map_or_else(|| "none".to_owned(), revision);
-    let _ = writeln!(text, "  current    {current}");
-    if let Some(previous) = &releases.previous {
-        let _ = writeln!(text, "  previous   {}", revision(previous));
-    }
-    let known = |release: &Tag| {
-        releases.current.as_ref() == Some(release) || releases.previous.as_ref() == Some(release)
-    };
+    let Releases { current, previous, complete, incomplete, failed, current_since_unix: _ } =
+        releases;
     let others = |staged: bool| {
-        let entries = releases.complete.iter();
-        let these = entries.filter(move |entry| entry.switched_unix.is_none() == staged);
-        these.map(|entry| &entry.release).filter(|release| !known(release))
+        let these = complete.iter().filter(move |entry| entry.switched_unix.is_none() == staged);
+        let known = [current.as_ref(), previous.as_ref()];
+        let these = these.map(|entry| &entry.release);
+        these.filter(|release| !known.contains(&Some(release))).map(Tag::to_string).collect()
     };
-    let mut row = |name: &str, releases: Vec<String>| {
-        if !releases.is_empty() {
-            let _ = writeln!(text, "  {name:<10} {}", releases.join(" "));
-        }
-    };
-    row("staged", others(true).map(Tag::to_string).collect());
-    row("available", others(false).map(Tag::to_string).collect());
-    row("incomplete", releases.incomplete.iter().map(Tag::to_string).collect());
-    row("failed", releases.failed.iter().map(Tag::to_string).collect());
-    text
+    let row = |name, words| Row { name, words };
+    vec![
+        row("current", vec![current.as_ref().map_or_else(|| "none".to_owned(), called)]),
+        row("previous", previous.iter().map(called).collect()),
+        row("staged", others(true)),
+        row("available", others(false)),
+        row("incomplete", incomplete.iter().map(Tag::to_string).collect()),
+        row("failed", failed.iter().map(Tag::to_string).collect()),
+    ]
 }
+
+/// "2026-11-25 10:30:00 UTC", or from when to when hosts were switched.
+fn since(times: impl Iterator<Item = u64> + Clone) -> Option<String> {
+    let (first, last) = (times.clone().min()?, times.max()?);
+    let (first, last) = (utc::date_time(first), utc::date_time(last));
+    let shown = |text: &str| text.replace('T', " ");
+    Some(match (first.split_once('T'), last.split_once('T')) {
+        _ if first == last => format!("{} UTC", shown(&first)),
+        (Some((date, _)), Some((same, time))) if date == same => {
+            format!("{} to {time} UTC", shown(&first))
+        }
+        _ => format!("{} to {} UTC", shown(&first), shown(&last)),
+    })
+}
+
+/// Fits the narrowest terminal that anybody still uses.
+const WIDTH: usize = 79;
 
 #[cfg(test)]
 mod tests {
-    use murder_protocol::verbs::ReleaseEntry;
-
     use super::*;
 
     fn tag(name: &str) -> Tag {
@@ -284,21 +335,43 @@ mod tests {
             switched_unix: was_current.then_some(2),
         };
         let complete = others.iter().chain(&[(current, true)]).map(entry).collect();
-        Releases { current: Some(tag(current)), complete, ..Releases::default() }
+        let current_since_unix = Some(1_795_602_602);
+        let current = Some(tag(current));
+        Releases { current, current_since_unix, complete, ..Releases::default() }
     }
 
     #[test]
     fn hosts_that_have_the_same_are_one_entry_and_others_stand_out() {
         let most = releases("2", &[("1", true)]);
-        let other = releases("1", &[("2", false)]);
-        let data = listing(&[("web1", &most), ("web2", &other), ("web3", &most)]);
+        let later = Releases { current_since_unix: Some(1_795_602_605), ..most.clone() };
+        let failed = Some(tag("3"));
+        let other = Releases { failed, ..releases("1", &[("2", false)]) };
+        let data = listing(&[("web1", &most), ("web2", &other), ("web3", &later)]);
         assert_eq!(
             data.text,
-            "2 hosts: web1, web3\n  current    2\n  available  1\n\
-             1 host: web2  (differs from most)\n  current    1\n  staged     2\n"
+            "2 hosts: web1, web3\n  current    2\n  since      2026-11-25 10:30:02 to \
+             10:30:05 UTC\n  available  1\n1 host: web2  (differs from most)\n! current    1\n  \
+             since      2026-11-25 10:30:02 UTC\n! staged     2\n! available  none\n! failed     \
+             3\n"
         );
-        assert!(data.json[1].contains("\"differs\":true"), "{}", data.json[1]);
+        assert_eq!(
+            data.json[1],
+            "{\"differs\":true,\"event\":\"releases\",\"host\":\"web2\",\"releases\":{\"complete\":[\
+             {\"release\":\"2\",\"revision\":\"2\",\"staged_unix\":1,\"switched_unix\":null},{\"release\":\
+             \"1\",\"revision\":\"1\",\"staged_unix\":1,\"switched_unix\":2}],\"current\":\"1\",\
+             \"current_since_unix\":1795602602,\"failed\":\"3\",\"incomplete\":[],\"previous\":null}}"
+        );
         assert!(data.json[2].contains("\"differs\":false"), "{}", data.json[2]);
+    }
+
+    #[test]
+    fn many_releases_are_wrapped_below_each_other() {
+        let many: Vec<String> = (0..9).map(|n| format!("2026112510300{n}")).collect();
+        let others: Vec<_> = many.iter().map(|name| (name.as_str(), true)).collect();
+        let text = listing(&[("web1", &releases("r1", &others))]).text;
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        let wrapped = "\n             20261125103004 20261125103005";
+        assert!(text.contains(wrapped), "{text}");
     }
 
     #[test]

@@ -76,7 +76,10 @@ fn a_deploy_links_what_is_shared_and_a_rollback_leads_back() {
     let ran = site.murder("deploy:rollback release=r9").expect(3);
     assert!(ran.stderr.contains("there is no release r9 in "), "{}", ran.stderr);
     let releases = site.murder("releases").expect(0).stdout;
-    assert!(releases.starts_with("3 hosts: p[1:3]\n  current    r1\n"), "{releases}");
+    assert!(
+        releases.starts_with("3 hosts: p[1:3]\n  current    r1\n  since      20"),
+        "{releases}"
+    );
     assert!(releases.contains("  available  r2\n"), "{releases}");
     // What the deploys started is gone with them.
     assert!(!site.murder("status").expect(0).stdout.contains("running, process"));

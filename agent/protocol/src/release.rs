@@ -137,6 +137,10 @@ pub struct ReleaseDone {
 pub struct Releases {
     /// The one that `current` leads to, complete or not.
     pub current: Option<Tag>,
+    /// When `current` was switched to it last, in seconds since 1970-01-01 UTC, if
+    /// `revisions.log` says so.
+    #[serde(default)]
+    pub current_since_unix: Option<u64>,
     /// The complete one that was current before, by `revisions.log`: where a rollback leads.
     pub previous: Option<Tag>,
     /// Those that are complete, oldest first.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
-use murder_protocol::{Tag, utc};
 use murder_protocol::verbs::{ReleaseSwitch, SwitchKind};
+use murder_protocol::{Tag, utc};
 
 use super::layout::Layout;
 
@@ -44,9 +44,9 @@ impl History {
         first
     }
 
-    /// Whether the last switch that was written down led to this release.
-    pub(super) fn ends_with(&self, release: &Tag) -> bool {
-        self.entries.last().is_some_and(|entry| entry.release == *release)
+    /// When the last switch was that was written down, if it led to this release.
+    pub(super) fn since(&self, release: &Tag) -> Option<u64> {
+        self.entries.last().filter(|entry| entry.release == *release).map(|entry| entry.at_unix)
     }
 
     /// The release that a rollback from `current` leads to, one of `complete`, which is in the
@@ -222,7 +222,8 @@ mod tests {
         assert!(text.ends_with(line), "{}", String::from_utf8_lossy(&text));
         let history = History::read(&host.layout());
         assert_eq!(history.first_switched(), [(tag("r1"), 1_764_066_600)].into());
-        assert!(history.ends_with(&tag("r1")));
+        assert_eq!(history.since(&tag("r1")), Some(1_764_066_600));
+        assert_eq!(history.since(&tag("r2")), None);
     }
 
     #[test]
@@ -231,7 +232,7 @@ mod tests {
         let padding = "x".repeat(usize::try_from(LONGEST).unwrap());
         std::fs::write(host.layout().log(), padding + "\n").unwrap();
         append(&host.layout(), &host.switch("r1"), "abc", 7).unwrap();
-        assert!(History::read(&host.layout()).ends_with(&tag("r1")));
+        assert_eq!(History::read(&host.layout()).since(&tag("r1")), Some(7));
         std::fs::remove_file(host.layout().log()).unwrap();
         assert!(History::read(&host.layout()).entries.is_empty());
     }

@@ -31,7 +31,8 @@ pub(super) fn look(layout: &Layout) -> Result<Releases, ReleaseError> {
     let in_order: Vec<_> = complete.iter().map(|entry| entry.release.clone()).collect();
     let previous = current.as_ref().and_then(|current| history.previous(current, &in_order));
     let failed = Layout::tags_in(&layout.failed())?.pop();
-    Ok(Releases { current, previous, complete, incomplete, failed })
+    let current_since_unix = current.as_ref().and_then(|current| history.since(current));
+    Ok(Releases { current, current_since_unix, previous, complete, incomplete, failed })
 }
 
 fn entry(marker: Marker, first_switched: &BTreeMap<Tag, u64>) -> ReleaseEntry {

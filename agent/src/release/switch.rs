@@ -73,7 +73,7 @@ fn prove(layout: &Layout, release: &Tag) -> Result<Marker, ReleaseError> {
 /// A crash may have come between the link and its line in the log.
 fn already(layout: &Layout, order: &ReleaseSwitch, marker: &Marker, now: u64) -> Done {
     let mut done = Done::default();
-    if !History::read(layout).ends_with(&order.release) {
+    if History::read(layout).since(&order.release).is_none() {
         write_down(layout, order, marker, now, &mut done);
     }
     done
@@ -136,6 +136,7 @@ mod tests {
         let done = host.order(&ReleaseOrder::Switch(rollback), 300).unwrap();
         assert_eq!((done.releases.current, done.releases.previous), (Some(tag("r1")), None));
         assert_eq!(done.releases.complete[0].switched_unix, Some(180));
+        assert_eq!(done.releases.current_since_unix, Some(300));
         assert_eq!(
             fs::read_to_string(host.path("revisions.log")).unwrap(),
             "1970-01-01T00:03:00Z deployed as release r1 by ada@laptop (at revision-of-r1)\n\
