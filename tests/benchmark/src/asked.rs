@@ -17,11 +17,6 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The same, but with no more runs than this: for what takes long and varies little.
-    pub(crate) fn at_most(&self, runs: usize) -> Self {
-        Self { runs: self.runs.min(runs), ..self.clone() }
-    }
-
     /// Reads the words.
     pub(crate) fn parse(words: &[&str]) -> Outcome<Self> {
         let mut asked = Self { scenarios: Vec::new(), runs: 5, smoke: false, tools: Vec::new() };

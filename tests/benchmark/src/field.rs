@@ -6,6 +6,7 @@
 //! told, the seeder goes on, and the clock begins. So no tool gains or loses by how long its
 //! processes take to start, and none has a head start.
 
+use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -163,13 +164,16 @@ impl Field {
         Ok(())
     }
 
-    /// The last words of some members, of those first that a failure names. They are lost with the
-    /// sweep.
-    pub(crate) fn last_words(&self, failure: &str) -> Vec<String> {
+    /// A failure, and the last words of some members, of those first that it names. They are lost
+    /// with the sweep.
+    pub(crate) fn with_last_words(&self, failure: &dyn Error) -> String {
+        let failure = failure.to_string();
         let named: Vec<&str> = failure.split(|c: char| !c.is_alphanumeric()).collect();
         let (named, others): (Vec<_>, Vec<_>) =
             self.members().partition(|member| named.contains(&member.name.as_str()));
-        named.into_iter().chain(others).filter_map(Member::last_words).take(LAST_WORDS).collect()
+        let words = named.into_iter().chain(others).filter_map(Member::last_words);
+        let words: Vec<String> = words.take(LAST_WORDS).collect();
+        [vec![failure], words].concat().join("\n")
     }
 
     /// Ends every process of all hosts, removes what they left, and makes the members' folders.

@@ -42,6 +42,14 @@ impl Machine {
     }
 }
 
+/// Memory that nothing needs, in MiB.
+pub(crate) fn available_mib() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
 /// Now, UTC, as `date` writes it.
 pub(crate) fn date() -> String {
     said("date", &["-u", "+%Y-%m-%d %H:%M"])

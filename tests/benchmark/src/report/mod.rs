@@ -1,6 +1,7 @@
 //! BENCHMARKS.md and its pictures, from the results that are kept.
 
 mod chart;
+mod goals;
 mod picture;
 mod table;
 
@@ -28,7 +29,7 @@ pub(crate) fn write(folder: &Path, asked: &Asked) -> Outcome<()> {
         false => (Path::new("BENCHMARKS.md").to_owned(), Path::new(PICTURES).to_owned()),
     };
     fs::create_dir_all(&pictures)?;
-    let mut text = HEAD.to_owned();
+    let mut text = HEAD.to_owned() + GOALS + &goals::table(&records);
     for record in &records {
         let _ = write!(text, "\n## {}\n\n{}\n\n", record.title, record.about);
         text += &table::of(record);
@@ -50,4 +51,14 @@ const HEAD: &str = "\
 `tests/bench` measured this: murder and its peers, one after another, again and again, on one
 machine. A cell has the median of a tool's runs, and the least and the greatest. Each received file
 was compared with the one that was sent. How it is done is in [CONTRIBUTING.md](CONTRIBUTING.md).
+";
+const GOALS: &str = "
+## What was to be reached
+
+Medians, and in brackets the least and the greatest; what stands beside are medians of the same
+scenario. The bound of a swarm is the time that one TCP flow takes for the file over one of its
+links. A † says that the machine was so busy in some run that it may have been the limit. How
+swarms do where hosts are slow, late or dying is measured in the simulator, and stands in
+[the swarm's README](agent/swarm/README.md).
+
 ";

@@ -6,7 +6,7 @@ use crate::record::{Column, Record, Sample};
 use crate::stats::Spread;
 
 /// A machine that is busier than this (%) may have slowed a race that links were to decide.
-const BUSY: f64 = 70.0;
+pub(super) const BUSY: f64 = 70.0;
 
 /// One line a tool, one column a number.
 pub(crate) fn of(record: &Record) -> String {

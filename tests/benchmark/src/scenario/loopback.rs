@@ -32,7 +32,7 @@ pub(super) fn measure(name: &str, peers: usize, mib: u64, asked: &Asked) -> Outc
     let plots = vec![Plot::Bars { keys, title: "CPU seconds per GiB".into() }];
     let title = format!("Loopback, {peers_text}");
     let mut tools: Vec<Box<dyn Tool>> =
-        vec![Box::new(Murder), Box::new(Libtorrent::unlimited()), Box::new(Aria2)];
+        vec![Box::new(Murder::default()), Box::new(Libtorrent::unlimited()), Box::new(Aria2)];
     // It takes minutes to build, which a smoke run does without.
     if Rqbit::is_installed() {
         tools.push(Box::new(Rqbit));

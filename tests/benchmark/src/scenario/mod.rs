@@ -1,5 +1,6 @@
 //! What is measured, by name.
 
+mod agent;
 mod archive;
 mod loopback;
 mod race;
@@ -30,6 +31,7 @@ pub(crate) const NAMES: &[&str] = &[
     "archive",
     "fan-out",
     "workstation",
+    "agent",
 ];
 
 /// Measures what was asked for, and writes the report of all that was ever measured.
@@ -95,11 +97,12 @@ fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
         "swarm-64" => swarm::limited(name, 64, 16, 6, asked),
         "small-32" => swarm::small(name, asked),
         "loopback-1" => loopback::measure(name, 1, 1024, asked),
-        "loopback-8" => loopback::measure(name, 8, 512, &asked.at_most(3)),
+        "loopback-8" => loopback::measure(name, 8, 512, asked),
         "simulator" => simulator::measure(name, asked),
         "tracker" => tracker::measure(name, asked),
-        "archive" => archive::measure(name, &asked.at_most(3)),
-        "fan-out" => ssh::fan_out(name, &asked.at_most(3)),
+        "archive" => archive::measure(name, asked),
+        "fan-out" => ssh::fan_out(name, asked),
+        "agent" => agent::measure(name, asked),
         "workstation" => ssh::workstation(name, asked),
         _ => Err(format!("no scenario is called {name}").into()),
     }

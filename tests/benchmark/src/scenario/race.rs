@@ -27,13 +27,9 @@ pub(super) fn run(
     tools.retain(|tool| asked.tools.is_empty() || asked.tools.contains(&tool.name()));
     let mut records: Vec<ToolRecord> = tools.iter().map(|tool| ToolRecord::of(&**tool)).collect();
     alternate(asked.runs, &mut records, |number| {
-        let ran = tools[number].run(field).map_err(|error| {
-            let mut told = vec![error.to_string()];
-            told.extend(field.last_words(&told[0]));
-            told.join("\n").into()
-        });
+        let ran = tools[number].run(field).map_err(|error| field.with_last_words(&*error));
         field.sweep();
-        ran
+        Ok(ran?)
     });
     Record {
         scenario: name.into(),

@@ -137,7 +137,7 @@ fn prepare(fleet: &Fleet) -> Outcome<()> {
 
 /// Removes what a run left, so that the next one has everything to fetch and to connect to.
 fn clean(fleet: &Fleet, hosts: usize) {
-    fleet.laptop().sh("kill -KILL -1");
+    fleet.laptop().try_sh("kill -KILL -1");
     fleet.host(1).sh("rm -rf /srv/app");
     for number in 2..=hosts {
         fleet.host(number).sh("kill -KILL -1; rm -rf /srv/app .murder/spool .murder/run");
@@ -145,7 +145,7 @@ fn clean(fleet: &Fleet, hosts: usize) {
 }
 
 /// A shell line on the laptop: how long it takes, and what CPU time it uses there.
-fn on_laptop(fleet: &Fleet, line: &str) -> Outcome<Sample> {
+pub(super) fn on_laptop(fleet: &Fleet, line: &str) -> Outcome<Sample> {
     let cpu = || fleet.cpu("laptop").map(|cpu| cpu.as_secs_f64());
     let (before, began) = (cpu(), now());
     let mut command = fleet.laptop().counted("laptop", "timeout");

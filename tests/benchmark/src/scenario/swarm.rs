@@ -68,5 +68,10 @@ pub(super) fn small(name: &str, asked: &Asked) -> Outcome<Record> {
 }
 
 fn tools() -> Vec<Box<dyn Tool>> {
-    vec![Box::new(Murder), Box::new(Libtorrent::tuned()), Box::new(Aria2), Box::new(Chain)]
+    vec![
+        Box::new(Murder::default()),
+        Box::new(Libtorrent::tuned()),
+        Box::new(Aria2),
+        Box::new(Chain),
+    ]
 }

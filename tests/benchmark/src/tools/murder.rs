@@ -18,7 +18,18 @@ use crate::member::Member;
 use crate::record::Sample;
 
 /// murder.
-pub(crate) struct Murder;
+#[derive(Default)]
+pub(crate) struct Murder {
+    /// Nobody needs the file any more once it is packed.
+    last: bool,
+}
+
+impl Murder {
+    /// For a file of which memory can't hold one copy more.
+    pub(crate) fn for_the_last_time() -> Self {
+        Self { last: true }
+    }
+}
 
 impl Tool for Murder {
     fn name(&self) -> String {
@@ -49,6 +60,9 @@ impl Tool for Murder {
                 temp_path: None,
             },
         )?;
+        if self.last {
+            fs::remove_file(field.seeder().host().path(PAYLOAD))?;
+        }
         let register = TorrentRegister { tag: tag.clone(), torrent: made.torrent };
         let registered = ask(field.tracker(), &register)?;
         let seeder = ask(
