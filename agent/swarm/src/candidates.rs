@@ -29,6 +29,8 @@ enum State {
     Dialling,
     Connected,
     Later(Time),
+    /// Forgotten at that time, unless it is heard of again.
+    Gone(Time),
     Never,
 }
 
@@ -41,6 +43,8 @@ pub(crate) enum Ended {
     Useless,
     /// There is nothing to be had there for a long time.
     Pointless,
+    /// It needs nobody, or has left: not to be dialled unless the tracker names it again later.
+    Done,
 }
 
 impl Candidates {
@@ -60,6 +64,11 @@ impl Candidates {
         while let Some((at, addr)) = self.later.first().copied()
             && at <= now
         {
+            if self.known.get(&addr).is_some_and(|known| known.state == State::Gone(at)) {
+                self.known.remove(&addr);
+                self.later.remove(&(at, addr));
+                continue;
+            }
             self.set(addr, State::Ready);
             self.ready.push_back(addr);
         }
@@ -79,6 +88,13 @@ impl Candidates {
         }
     }
 
+    /// A seed's dial failed. Who lacks pieces dials seeds, so a few of them are enough.
+    pub(crate) fn seed_failed(&mut self, now: Time, addr: SocketAddr, chance: &mut fastrand::Rng) {
+        let failures = self.known.get(&addr).map_or(0, |known| known.failures);
+        let how = if failures + 1 < ENOUGH { Ended::Useless } else { Ended::Done };
+        self.ended(now, addr, how, chance);
+    }
+
     /// There is no connection to it any more, or the dial failed.
     pub(crate) fn ended(
         &mut self,
@@ -93,13 +109,13 @@ impl Candidates {
         }
         known.failures = if how == Ended::Useful { 0 } else { known.failures + 1 };
         let span = match how {
-            Ended::Pointless => LONGEST,
+            Ended::Pointless | Ended::Done => LONGEST,
             _ => (FIRST * (1 << known.failures.min(8))).min(LONGEST),
         };
         // Half of it is chance, or everybody whom one peer lost would come back at once.
         let micros = span.as_micros() as u64;
         let at = now + Duration::from_micros(micros / 2 + chance.u64(..=micros / 2));
-        self.set(addr, State::Later(at));
+        self.set(addr, if how == Ended::Done { State::Gone(at) } else { State::Later(at) });
         self.later.insert((at, addr));
     }
 
@@ -128,7 +144,7 @@ impl Candidates {
     fn set(&mut self, addr: SocketAddr, state: State) {
         let new = Candidate { state, failures: 0 };
         let known = self.known.entry(addr).or_insert(new);
-        if let State::Later(at) = known.state {
+        if let State::Later(at) | State::Gone(at) = known.state {
             self.later.remove(&(at, addr));
         }
         known.state = state;
@@ -145,6 +161,8 @@ const MOST: usize = 2000;
 const FIRST: Duration = Duration::from_millis(500);
 /// How long an address rests at the most.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How many failures in a row are enough for a seed.
+const ENOUGH: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -202,6 +220,33 @@ mod tests {
         candidates.ended(Time::ZERO, addr(1), Ended::Useful, &mut chance());
         let soon = Time::ZERO + FIRST;
         assert_eq!(candidates.next(soon), Some(addr(1)));
+    }
+
+    #[test]
+    fn one_that_is_done_is_forgotten_until_the_tracker_names_it_again_later() {
+        let mut candidates = Candidates::default();
+        candidates.connected(addr(1));
+        candidates.ended(Time::ZERO, addr(1), Ended::Done, &mut chance());
+        candidates.add(&[addr(1)]);
+        let at = candidates.next_at().unwrap();
+        assert!(at - Time::ZERO >= LONGEST / 2);
+        assert_eq!((candidates.next(at), candidates.next_at()), (None, None));
+        candidates.add(&[addr(1)]);
+        assert_eq!(candidates.next(at), Some(addr(1)));
+    }
+
+    #[test]
+    fn a_seed_dials_who_never_answers_three_times() {
+        let mut candidates = Candidates::default();
+        candidates.add(&[addr(1)]);
+        let mut now = Time::ZERO;
+        let mut dials = 0;
+        while candidates.next(now).is_some() {
+            dials += 1;
+            candidates.seed_failed(now, addr(1), &mut chance());
+            now = candidates.next_at().unwrap();
+        }
+        assert_eq!((dials, candidates.next_at()), (3, None));
     }
 
     #[test]

@@ -362,6 +362,21 @@ fn a_seed_drops_whoever_wants_nothing() {
 }
 
 #[test]
+fn a_seed_does_not_dial_who_has_left_it_until_the_tracker_names_it_again() {
+    let dials = |outputs: &[Output]| outputs.contains(&Output::Dial(addr(1)));
+    let mut stage = Stage::seed();
+    stage.torrent.handle_candidates(stage.now, &[addr(1)]);
+    assert!(dials(&stage.outputs()));
+    let (direction, peer_id) = (Direction::Outbound, PeerId([101; 20]));
+    let link = Link { addr: addr(1), direction, peer_id, reserved: Reserved::OURS };
+    let conn = stage.torrent.handle_connected(stage.now, link).unwrap();
+    stage.torrent.handle_disconnected(stage.now, conn);
+    assert!(!dials(&stage.pass(Duration::from_secs(600))));
+    stage.torrent.handle_candidates(stage.now, &[addr(1)]);
+    assert!(dials(&stage.outputs()));
+}
+
+#[test]
 fn block_lengths_are_the_shorter_of_what_both_agents_serve() {
     let lengths = Lengths::new(64 << 20, 4 << 20).unwrap();
     let have = PieceSet::empty(&lengths);

@@ -35,7 +35,10 @@ impl Torrent {
     }
 
     pub(super) fn dial_failed(&mut self, now: Time, addr: SocketAddr) {
-        self.candidates.ended(now, addr, Ended::Useless, &mut self.chance);
+        match self.have.is_full() {
+            true => self.candidates.seed_failed(now, addr, &mut self.chance),
+            false => self.candidates.ended(now, addr, Ended::Useless, &mut self.chance),
+        }
         self.pending.dial = true;
     }
 
@@ -44,7 +47,8 @@ impl Torrent {
         if self.conns.contains(&id) {
             self.outputs.push_back(Output::Disconnect { conn: id, why });
             let how = match why {
-                DisconnectReason::BothSeeds | DisconnectReason::Violation(_) => Ended::Pointless,
+                DisconnectReason::BothSeeds => Ended::Done,
+                DisconnectReason::Violation(_) => Ended::Pointless,
                 _ => Ended::Useless,
             };
             self.remove(now, id, Some(how));
@@ -73,8 +77,13 @@ impl Torrent {
             conn.have.iter().for_each(|piece| giver.subtract(piece));
         }
         if let Some(addr) = conn.listens {
-            let useful = if conn.down.received > 0 { Ended::Useful } else { Ended::Useless };
-            self.candidates.ended(now, addr, how.unwrap_or(useful), &mut self.chance);
+            // One that leaves a seed is complete or dead, or comes back by itself.
+            let left = match (self.have.is_full(), conn.down.received > 0) {
+                (true, _) => Ended::Done,
+                (false, true) => Ended::Useful,
+                (false, false) => Ended::Useless,
+            };
+            self.candidates.ended(now, addr, how.unwrap_or(left), &mut self.chance);
         }
         self.pending.interest = true;
         self.pending.turns = true;
