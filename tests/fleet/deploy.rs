@@ -2,6 +2,7 @@
 
 mod failures;
 mod layout;
+mod lost;
 mod reader;
 mod stages;
 mod turns;
@@ -9,12 +10,15 @@ mod turns;
 use std::fs;
 
 use crate::fleet_of;
-use crate::murder::Ended;
+use crate::murder::{Ended, Following};
 use crate::net::{Fleet, Host};
 
 /// How many hosts an application has here.
 const HOSTS: usize = 8;
 const DEPLOY: &str = "deploy application=app files_path=/root/build";
+
+/// The project's recipe where it adds nothing to the shipped one.
+const PLAIN: &str = "include: [murder:deploy]";
 
 /// A fleet with an application at `/srv/app`, whose build is on the seeder.
 struct Site(Fleet);
@@ -54,7 +58,25 @@ impl Site {
         self.0.run(&format!("{DEPLOY} {words}"))
     }
 
-    /// The release with the name, with `build` in both files.
+    /// A deploy that is about to enter this stage, and does so with [`Site::open`]. From then on
+    /// nothing goes by SSH to any host but h1 before the switch.
+    fn deploy_until(&self, stage: &str, words: &str) -> Following {
+        self.recipe(&format!(
+            "{PLAIN}\nhooks:\n  before:\n    {stage}:\n      - {{ name: the gate, run: [cat, \
+             /root/gate], on: h1, run_once: true }}\n"
+        ));
+        self.0.host(1).sh("rm -f gate; mkfifo gate");
+        let mut run = self.0.follow(&format!("{DEPLOY} {words}"));
+        run.until(|event| event["message"] == "run the gate");
+        self.recipe(PLAIN);
+        run
+    }
+
+    fn open(&self) {
+        self.0.host(1).sh("echo go >gate");
+    }
+
+    /// The release with the name, with its name in both files.
     #[track_caller]
     fn released(&self, name: &str) {
         self.build(name).deploy(&format!("release={name}")).code(0);
@@ -64,6 +86,14 @@ impl Site {
     #[track_caller]
     fn all_have(&self, text: &str) {
         assert_eq!(self.current(), vec![text; HOSTS]);
+    }
+
+    /// The others have this, and one host still has that.
+    #[track_caller]
+    fn all_have_but(&self, text: &str, number: usize, other: &str) {
+        let mut expected = vec![text; HOSTS];
+        expected[number - 1] = other;
+        assert_eq!(self.current(), expected);
     }
 
     /// What each host's current release says, or nothing where there is none.

@@ -175,7 +175,12 @@ pub(crate) fn in_place(fleet: &Fleet, hosts: &[usize]) {
 }
 
 pub(crate) fn kill_role(host: &Host, role: &str) {
+    signal_role(host, role, "KILL");
+}
+
+/// Sends a signal to the one process of a role.
+pub(crate) fn signal_role(host: &Host, role: &str, signal: &str) {
     let processes = host.processes(role);
     assert_eq!(processes.len(), 1, "{processes:?}");
-    host.sh(&format!("kill -KILL {}", processes[0].0));
+    host.sh(&format!("kill -{signal} {}", processes[0].0));
 }

@@ -11,7 +11,6 @@ mod net;
 mod readme;
 mod session;
 mod ssh;
-mod switch;
 #[path = "../common/tree.rs"]
 mod tree;
 mod warm;

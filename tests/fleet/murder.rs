@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use serde_json::Value;
+
 use crate::net::{BIN, Fleet};
 
 /// How a run of `murder` ended.
@@ -98,7 +100,7 @@ impl Fleet {
 impl Following {
     /// Reads on until a line for which the question is answered with yes.
     #[track_caller]
-    pub(crate) fn until(&mut self, question: impl Fn(&serde_json::Value) -> bool) {
+    pub(crate) fn until(&mut self, question: impl Fn(&Value) -> bool) {
         for line in self.lines.by_ref() {
             let line = line.expect("stdout can be read");
             self.read += &format!("{line}\n");
@@ -156,12 +158,21 @@ impl Following {
 }
 
 impl Ended {
-    /// The host events of a `--json` run: outcome by host, each host exactly once.
+    /// The host events of a `--json` run of one task: outcome by host, each host exactly once.
     pub(crate) fn outcomes(&self) -> BTreeMap<String, String> {
+        self.outcomes_where(|_| true)
+    }
+
+    /// Those of one of the tasks of a recipe.
+    pub(crate) fn outcomes_of(&self, task: &str) -> BTreeMap<String, String> {
+        self.outcomes_where(|event| event["task"] == task)
+    }
+
+    fn outcomes_where(&self, counts: impl Fn(&Value) -> bool) -> BTreeMap<String, String> {
         let mut outcomes = BTreeMap::new();
         for line in self.stdout.lines() {
-            let event: serde_json::Value = serde_json::from_str(line).expect("stdout is JSON");
-            if event["event"] == "host" {
+            let event: Value = serde_json::from_str(line).expect("stdout is JSON");
+            if event["event"] == "host" && counts(&event) {
                 let text = |key: &str| event[key].as_str().expect("a text").to_owned();
                 let twice = outcomes.insert(text("host"), text("outcome"));
                 assert_eq!(twice, None, "{line} is the second one of its host");

@@ -44,6 +44,18 @@ impl Host {
         run(enter(self.init, &["-n"]).args(["ip", "link", "set", "eth0", state]));
     }
 
+    /// Loses all that the host sends, until [`Host::unmute`]; what others send still gets there.
+    pub fn mute(&self) {
+        let mut tc = enter(self.init, &["-n"]);
+        // A queue that no packet fits into.
+        run(tc.args(["tc", "qdisc", "replace", "dev", "eth0", "root", "bfifo", "limit", "1"]));
+    }
+
+    /// Lets the host send again, as fast as its cable is.
+    pub fn unmute(&self) {
+        run(enter(self.init, &["-n"]).args(["tc", "qdisc", "del", "dev", "eth0", "root"]));
+    }
+
     /// Limits what the host can send, in Mbit/s.
     pub fn limit_uplink(&self, mbit: u32) {
         shape(enter(self.init, &["-n"]), "eth0", mbit);
