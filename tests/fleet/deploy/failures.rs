@@ -1,7 +1,8 @@
 //! Hosts that fail before the word, and what the others do then.
 
-use super::{DEPLOY, HOSTS, Site};
-use crate::net::Host;
+use super::{DEPLOY, Site, read};
+use crate::murder::Ended;
+use crate::net::{Host, Link};
 
 /// A command that fails on h3 when all is staged.
 const FAILS: &str = r#"
@@ -30,9 +31,7 @@ fn a_step_that_fails_on_one_host_stops_all_or_within_the_tolerance_that_host_alo
     site.build("r3");
     let ended = site.0.run(&format!("--max-fail-percentage 25 {DEPLOY} release=r3")).code(4);
     ended.says("h3").says("the cache is full");
-    let mut expected = vec!["r3"; HOSTS];
-    expected[2] = "r1";
-    assert_eq!(site.current(), expected);
+    site.all_have_but("r3", 3, "r1");
 }
 
 #[test]
@@ -86,6 +85,45 @@ fn a_deploy_of_a_name_that_is_taken_is_refused_and_takes_no_release_away() {
     site.all_have("r2");
     site.0.ok("deploy:rollback application=app");
     site.all_have("r1");
+}
+
+#[test]
+fn a_disk_that_fills_up_as_a_release_is_unpacked_fails_its_host_alone_which_stays_as_it_was() {
+    let Some(site) = Site::up() else { return };
+    let host = site.0.host(2);
+    host.sh("mkdir /srv/app && mount -t tmpfs -o size=20m tmpfs /srv/app");
+    site.released("r1");
+    site.0.host(1).sh("head -c 12M /dev/urandom >build/large");
+    site.0.host(1).limit_uplink(40);
+
+    let ended = site.build("r2").deploy_while_it_fills_up(host, "release=r2").code(3);
+
+    ended.says("No space left on device");
+    site.all_have("r1");
+    let words = "--max-fail-percentage 25 release=r3";
+    let ended = site.build("r3").deploy_while_it_fills_up(host, words).code(4);
+    ended.says("No space left on device");
+    site.all_have_but("r3", 2, "r1");
+    assert_eq!(host.sh("ls -A /srv/app/releases"), "r1\n");
+
+    site.0.host(1).sh("rm build/large");
+    site.released("r4");
+}
+
+impl Site {
+    /// A deploy in whose midst the file system of an application is full, until it has ended.
+    fn deploy_while_it_fills_up(&self, host: &Host, words: &str) -> Ended {
+        let mut run = self.0.follow(&format!("{DEPLOY} {words}"));
+        run.until_share(0.3);
+        // Nothing arrives while the room is taken away.
+        host.set_link(Link::Down);
+        host.try_sh("head -c 20M /dev/zero >/srv/app/filler");
+        host.set_link(Link::Up);
+        let ended = run.end();
+        assert_eq!(read(host, "current/file"), "r1");
+        host.sh("rm /srv/app/filler");
+        ended
+    }
 }
 
 fn there(host: &Host, path: &str) -> bool {
