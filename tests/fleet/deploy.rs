@@ -1,6 +1,7 @@
 //! Deploys on hosts with a real `sshd` each.
 
 mod failures;
+mod first;
 mod layout;
 mod lost;
 mod reader;
