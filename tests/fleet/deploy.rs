@@ -7,6 +7,7 @@ mod lost;
 mod reader;
 mod stages;
 mod turns;
+mod users;
 
 use std::fs;
 

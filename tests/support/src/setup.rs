@@ -26,7 +26,7 @@ pub(crate) fn fill(dir: &Path, addresses: &[(String, String)], with_keys: bool) 
     write(
         "sshd_config",
         "Port 22\nHostKey /run/sshd/host_key\nPidFile none\nUsePAM no\nPrintMotd no\n\
-         PasswordAuthentication no\nAuthorizedKeysFile /root/.ssh/authorized_keys\n",
+         PasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys\n",
     );
 }
 
