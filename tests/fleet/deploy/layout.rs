@@ -1,6 +1,6 @@
 //! What deploys leave on the hosts.
 
-use super::{Site, read};
+use super::{PLAIN, Site, read};
 
 const LINKED: &str = "linked_files=settings.toml linked_dirs=log,tmp/cache";
 
@@ -48,18 +48,23 @@ fn twelve_deploys_keep_five_releases_and_the_evidence_of_the_last_that_failed() 
         if [4, 9].contains(&number) {
             site.recipe(FAILS);
             site.build(&name).deploy(&format!("release={name}")).code(3);
-            site.recipe("include: [murder:deploy]");
+            site.recipe(PLAIN);
         } else {
             site.released(&name);
         }
     }
 
     for host in site.0.hosts() {
-        let left = host.sh("ls /srv/app/releases");
-        let left: Vec<_> = left.lines().collect();
-        assert_eq!(left, ["r07", "r08", "r10", "r11", "r12"], "{}", host.name());
-        let failed = host.sh("ls /srv/app/failed");
+        let left = |folder: &str| host.sh(&format!("ls -A /srv/app/{folder} | xargs"));
+        assert_eq!(left("releases"), "r07 r08 r10 r11 r12\n", "{}", host.name());
+        let root = ".murder-lock current failed releases revisions.log shared\n";
+        assert_eq!(left(""), root, "{}", host.name());
+        let failed = left("failed");
         assert!(failed.contains("r09") && !failed.contains("r04"), "{}: {failed}", host.name());
+        assert_eq!(read(host, "current/file"), "r12");
+        assert_eq!(read(host, "revisions.log").lines().count(), 10, "{}", host.name());
+        // Nor is an archive left where they came in.
+        assert_eq!(host.sh("ls .murder/spool"), "", "{}", host.name());
     }
 }
 

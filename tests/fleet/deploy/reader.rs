@@ -27,7 +27,8 @@ fn a_reader_never_meets_a_missing_or_a_mixed_release_in_twenty_deploys() {
         reader.join().expect("every look finds one whole release")
     });
 
-    assert_eq!(seen, vec![(0..=DEPLOYS).collect::<BTreeSet<_>>(); HOSTS]);
+    let all: BTreeSet<_> = (0..=DEPLOYS).collect();
+    assert_eq!(seen, vec![all; HOSTS]);
 }
 
 const DEPLOYS: u32 = 20;
