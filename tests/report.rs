@@ -258,6 +258,7 @@ fn after_ctrl_c_one_is_told_how_to_follow_and_how_to_stop() {
     let event = Event::Interrupted(GoesOn::Peers("v1".parse().unwrap()));
     let mut play = Play::plain("interrupt", Verbosity::Normal);
     play.at(1.0, &event);
+    play.at(1.0, &Event::Interrupted(GoesOn::Switch("r2".parse().unwrap())));
     play.at(1.0, &Event::Interrupted(GoesOn::Begun));
     play.at(1.0, &Event::Interrupted(GoesOn::Nothing));
     assert_eq!(
@@ -265,6 +266,8 @@ fn after_ctrl_c_one_is_told_how_to_follow_and_how_to_stop() {
         "interrupted: murder stopped following; the hosts go on by themselves
   follow them again:  murder -i prod.yaml attach tag=v1
   stop them:          murder -i prod.yaml stop_peering tag=v1
+interrupted: murder stopped following; hosts that were told to switch do so
+  follow them again:  murder -i prod.yaml attach tag=r2
 interrupted: murder stopped; a host may end what it had begun
   see what runs there:  murder -i prod.yaml status
 interrupted: murder stopped, and nothing goes on

@@ -97,6 +97,8 @@ pub enum GoesOn {
     Begun,
     /// The peers of a tag.
     Peers(Tag),
+    /// Hosts that were told to switch to this release.
+    Switch(Tag),
 }
 
 /// Where events go. Cheap to clone; may be used from any thread. No text passes it with a secret

@@ -52,6 +52,7 @@ impl Json {
         let command = |task: &str, tag| Some(self.invocation.other(&[task, &format!("tag={tag}")]));
         let (attach, stop) = match goes_on {
             GoesOn::Nothing | GoesOn::Begun => (None, None),
+            GoesOn::Switch(tag) => (command("attach", tag), None),
             GoesOn::Peers(tag) => (command("attach", tag), command("stop_peering", tag)),
         };
         Interrupted { event: "interrupted", attach, stop }

@@ -119,6 +119,11 @@ impl Talk {
                 self.invocation.other(&["attach", &tag(name)]),
                 self.invocation.other(&["stop_peering", &tag(name)]),
             ),
+            GoesOn::Switch(release) => format!(
+                "{word} murder stopped following; hosts that were told to switch do so\n  \
+                 follow them again:  {}",
+                self.invocation.other(&["attach", &tag(release)]),
+            ),
         }
     }
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{
-    HostOrder, OrderEnd, Release, ReleaseDone, ReleaseOrder, ReleaseOut, ReleaseSwitch,
-    ReleasedOut, SwitchOrder, SwitchOut, SwitchOutReply,
+    HostOrder, MissingHost, OrderEnd, Release, ReleaseDone, ReleaseOrder, ReleaseOut,
+    ReleaseSwitch, ReleasedOut, SwitchOrder, SwitchOut, SwitchOutReply,
 };
-use murder_protocol::{Failure, RunId, Tag};
+use murder_protocol::{Failure, Tag};
 
 use super::context::{Context, Stop};
 use super::follow::{More, Outcomes, no_word};
 use super::warm::{self, HandedOver, HandingOut};
 use super::watch::Watcher;
 use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Outcome};
-use crate::inventory::Host;
+use crate::inventory::{self, Host};
 use crate::report::{Event, GoesOn};
 use crate::settings::TaskName;
 use crate::ssh::{CallError, Connection};
@@ -110,11 +110,13 @@ fn detail(done: &ReleaseDone) -> String {
 }
 
 /// Gives the word on which every host switches, and follows what becomes of it. Unless each of
-/// them can be given its order, none is.
+/// them can be given its order, none is; and none if there are more than `may_miss` on which no
+/// agent waits.
 pub(super) async fn switch(
     context: &Context,
     task: TaskName,
     release: &Tag,
+    may_miss: usize,
     hosts: Vec<Arc<Host>>,
     order: impl Fn(&Host) -> Result<ReleaseSwitch, Failure>,
 ) -> Result<Vec<HostResult>, Stop> {
@@ -132,24 +134,29 @@ pub(super) async fn switch(
         }
     }
     if bad.is_empty() {
-        give_the_word(context, release, good, &mut outcomes).await?;
+        let request = SwitchOut { release: release.clone(), may_miss, orders: good };
+        give_the_word(context, &request, &mut outcomes).await?;
     } else {
-        for (host, failure) in bad {
-            outcomes.end(&host, Outcome::Failed(failure), Duration::ZERO);
-        }
-        for SwitchOrder { host, .. } in good {
-            let why = "not told to switch, since others could not be".to_owned();
-            outcomes.end(&host, Outcome::Skipped(why), Duration::ZERO);
-        }
+        withhold(bad, &good, &mut outcomes);
     }
     context.reporter.emit(Event::TaskEnded);
     Ok(outcomes.results())
 }
 
+/// Nobody is told, because of some hosts.
+fn withhold(because: Vec<(String, Failure)>, orders: &[SwitchOrder], outcomes: &mut Outcomes<'_>) {
+    for (host, failure) in because {
+        outcomes.end(&host, Outcome::Failed(failure), Duration::ZERO);
+    }
+    for SwitchOrder { host, .. } in orders {
+        let why = "not told to switch, since others could not be".to_owned();
+        outcomes.end(host, Outcome::Skipped(why), Duration::ZERO);
+    }
+}
+
 async fn give_the_word(
     context: &Context,
-    release: &Tag,
-    orders: Vec<SwitchOrder>,
+    request: &SwitchOut,
     outcomes: &mut Outcomes<'_>,
 ) -> Result<(), Stop> {
     let connection = tokio::select! {
@@ -164,13 +171,19 @@ async fn give_the_word(
         }
     };
     // From here on it can't be taken back.
-    let goes_on = || context.interrupted(GoesOn::Peers(release.clone()));
+    let goes_on = || context.interrupted(GoesOn::Switch(request.release.clone()));
     let told = tokio::select! {
-        told = tell(context, &connection, release, orders) => told,
+        told = tell(context, &connection, request) => told,
         () = context.interrupt.wait() => return Err(goes_on()),
     };
     let run = match told {
-        Ok(run) => run,
+        Ok(SwitchOutReply::Told(run)) => run,
+        Ok(SwitchOutReply::Withheld(missing)) => {
+            context.reporter.emit(Event::Warning(nobody_told(&missing, request)));
+            let because = missing.into_iter().map(|MissingHost { host, failure }| (host, failure));
+            withhold(because.collect(), &request.orders, outcomes);
+            return Ok(());
+        }
         Err(failure) => {
             outcomes.end_all(&failure);
             return Ok(());
@@ -193,16 +206,25 @@ async fn give_the_word(
     Ok(())
 }
 
-/// Returns once every agent that waits was told.
+/// Why the tracker has told nobody.
+fn nobody_told(missing: &[MissingHost], request: &SwitchOut) -> String {
+    let names = missing.iter().map(|missing| missing.host.as_str());
+    let (all, may_miss) = (request.orders.len(), request.may_miss);
+    format!(
+        "nobody of these {all} was told to switch: no agent waits on {}, and {} may be missing",
+        inventory::fold(names, MOST_NAMES),
+        if may_miss == 0 { "none".to_owned() } else { format!("only {may_miss}") },
+    )
+}
+
+/// Returns once every agent that waits was told, or nobody.
 async fn tell(
     context: &Context,
     connection: &Connection,
-    release: &Tag,
-    orders: Vec<SwitchOrder>,
-) -> Result<RunId, Failure> {
-    let request = SwitchOut { release: release.clone(), orders };
-    let error = match connection.call(&request).await {
-        Ok(SwitchOutReply { run }) => return Ok(run),
+    request: &SwitchOut,
+) -> Result<SwitchOutReply, Failure> {
+    let error = match connection.call(request).await {
+        Ok(reply) => return Ok(reply),
         Err(error) => error,
     };
     let failure = context.at_tracker(error.failure());
@@ -210,10 +232,12 @@ async fn tell(
         return Err(failure);
     }
     let message = format!("it is not known whether the hosts were told: {}", failure.message);
-    let hint = format!("murder attach tag={release} and murder releases tell");
+    let hint = format!("murder attach tag={} and murder releases tell", request.release);
     Err(Failure::new(failure.blame, message).hint(hint))
 }
 
+/// Hosts that are named before the rest is only counted.
+const MOST_NAMES: usize = 8;
 /// The tracker gives up an agent that is silent; this long after that we stop waiting for it.
 const LAST_WORD: Duration = Duration::from_secs(20);
 /// The tracker ends each host within a minute. One that was killed may be started again by hand.

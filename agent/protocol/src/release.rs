@@ -217,11 +217,13 @@ pub struct ReleaseOutReply {}
 
 /// `switch-out`: the one word on which every host switches. The tracker gives it to the agents
 /// that wait, each once, and keeps what becomes of it as a run that can be watched, whether or not
-/// the workstation stays.
+/// the workstation stays. Where agents are missing that may not be, it tells nobody.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SwitchOut {
     /// The release, which names the run.
     pub release: Tag,
+    /// So many hosts may have no agent that waits.
+    pub may_miss: usize,
     /// One order a host.
     pub orders: Vec<SwitchOrder>,
 }
@@ -235,11 +237,23 @@ pub struct SwitchOrder {
     pub switch: ReleaseSwitch,
 }
 
-/// The answer to [`SwitchOut`], once every agent that waits was told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SwitchOutReply {
-    /// To be watched.
-    pub run: RunId,
+/// The answer to [`SwitchOut`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwitchOutReply {
+    /// Every agent that waits was told. The run is to be watched.
+    Told(RunId),
+    /// Nobody was told, since no agent waits on these hosts.
+    Withheld(Vec<MissingHost>),
+}
+
+/// A host that can't be told to switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingHost {
+    /// The inventory's name for the host.
+    pub host: String,
+    /// Why not.
+    pub failure: Failure,
 }
 
 /// `deploy-lock`: takes the lock of an application, at the tracker's host.

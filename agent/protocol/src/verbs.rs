@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 pub use crate::exec::{Command, Exec, ExecEnd, ExecEvent, ExecReply, OutputStream};
 pub use crate::release::{
     DeployLock, DeployLockReply, DeployUnlock, DeployUnlockReply, HeldLock, HostOrder, LockHolder,
-    OrderEnd, Release, ReleaseCheck, ReleaseCleanUp, ReleaseDone, ReleaseEntry, ReleaseList,
-    ReleaseOrder, ReleaseOut, ReleaseOutReply, ReleaseProve, ReleaseSetAside, ReleaseStage,
-    ReleaseSwitch, ReleasedOut, Releases, SwitchKind, SwitchOrder, SwitchOut, SwitchOutReply,
+    MissingHost, OrderEnd, Release, ReleaseCheck, ReleaseCleanUp, ReleaseDone, ReleaseEntry,
+    ReleaseList, ReleaseOrder, ReleaseOut, ReleaseOutReply, ReleaseProve, ReleaseSetAside,
+    ReleaseStage, ReleaseSwitch, ReleasedOut, Releases, SwitchKind, SwitchOrder, SwitchOut,
+    SwitchOutReply,
 };
 pub use crate::upload::{Pack, PackEvent, PackReply, TorrentReceive};
 pub use crate::warm::{

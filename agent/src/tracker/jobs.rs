@@ -25,7 +25,8 @@ struct Sessions {
 #[derive(Debug)]
 struct Session {
     number: u64,
-    jobs: mpsc::Sender<Job>,
+    /// The way to its agent, or why that has left.
+    jobs: Result<mpsc::Sender<Job>, String>,
     /// When its agent goes.
     until: Instant,
 }
@@ -87,7 +88,7 @@ impl Waiting {
     /// Which of these hosts have an agent that waits.
     pub(super) fn of(&self, hosts: &[String]) -> Vec<String> {
         let sessions = self.lock();
-        hosts.iter().filter(|host| sessions.by_host.contains_key(*host)).cloned().collect()
+        hosts.iter().filter(|host| sessions.waits(host)).cloned().collect()
     }
 
     /// Which of these hosts have an agent that goes on waiting for so long.
@@ -95,10 +96,26 @@ impl Waiting {
         let now = Instant::now();
         let sessions = self.lock();
         let stays = |host: &&String| {
-            let session = sessions.by_host.get(*host);
-            session.is_some_and(|session| session.until.saturating_duration_since(now) >= span)
+            let until = sessions.by_host.get(*host).map(|session| session.until);
+            sessions.waits(host)
+                && until.is_some_and(|until| until.saturating_duration_since(now) >= span)
         };
         hosts.iter().filter(stays).cloned().collect()
+    }
+
+    /// Those of these hosts on which no agent waits; where one did, why it left.
+    pub(super) fn missing<'a>(
+        &self,
+        hosts: impl Iterator<Item = &'a String>,
+    ) -> Vec<(&'a str, Option<String>)> {
+        let sessions = self.lock();
+        hosts
+            .filter(|host| !sessions.waits(host))
+            .map(|host| {
+                let left = sessions.by_host.get(host);
+                (host.as_str(), left.and_then(|session| session.jobs.clone().err()))
+            })
+            .collect()
     }
 
     /// Lets the agent of a host go.
@@ -113,26 +130,35 @@ impl Waiting {
         let mut sessions = self.lock();
         sessions.count += 1;
         let number = sessions.count;
-        sessions.by_host.insert(host, Session { number, jobs, until });
+        sessions.by_host.insert(host, Session { number, jobs: Ok(jobs), until });
         (number, received)
     }
 
-    /// The agent of this number has gone. One that came again meanwhile stays.
-    pub(super) fn leave(&self, host: &str, number: u64) {
+    /// The agent of this number has gone, and why. One that came again meanwhile stays.
+    pub(super) fn leave(&self, host: &str, number: u64, why: String) {
         let mut sessions = self.lock();
-        if sessions.by_host.get(host).is_some_and(|session| session.number == number) {
-            sessions.by_host.remove(host);
+        if let Some(session) = sessions.by_host.get_mut(host)
+            && session.number == number
+        {
+            session.jobs = Err(why);
         }
     }
 
     /// Says whether there was somebody to give it to.
     fn give(&self, host: &str, job: Job) -> bool {
         let sessions = self.lock();
-        sessions.by_host.get(host).is_some_and(|session| session.jobs.try_send(job).is_ok())
+        let jobs = sessions.by_host.get(host).and_then(|session| session.jobs.as_ref().ok());
+        jobs.is_some_and(|jobs| jobs.try_send(job).is_ok())
     }
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    fn waits(&self, host: &str) -> bool {
+        self.by_host.get(host).is_some_and(|session| session.jobs.is_ok())
     }
 }
 
@@ -254,6 +280,7 @@ mod tests {
     use super::*;
 
     const RESULT: Duration = Duration::from_secs(40);
+    const GONE: &str = "it closed the connection";
 
     fn job(host: &str) -> PeerStart {
         PeerStart {
@@ -343,8 +370,11 @@ mod tests {
         taken.owner.tell(Word::Received);
         drop(taken);
         assert_eq!(given.next().await, end("a", End::Lost));
-        waiting.leave("a", number);
+        waiting.leave("a", number, GONE.to_owned());
         assert!(waiting.of(&["a".to_owned()]).is_empty());
+        let hosts = ["a".to_owned(), "b".to_owned()];
+        let missing = waiting.missing(hosts.iter());
+        assert_eq!(missing, [("a", Some(GONE.to_owned())), ("b", None)]);
     }
 
     #[tokio::test]
@@ -353,9 +383,9 @@ mod tests {
         let (old, mut jobs) = enter(&waiting, "a");
         let (new, _again) = enter(&waiting, "a");
         assert!(jobs.recv().await.is_none(), "the old one is let go");
-        waiting.leave("a", old);
+        waiting.leave("a", old, GONE.to_owned());
         assert_eq!(waiting.of(&["a".to_owned()]), ["a"]);
-        waiting.leave("a", new);
+        waiting.leave("a", new, GONE.to_owned());
         assert!(waiting.of(&["a".to_owned()]).is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{
-    HandOut, HandOutReply, HandedOut, HostOrder, OrderEnd, ReleaseOrder, ReleaseOut,
+    HandOut, HandOutReply, HandedOut, HostOrder, MissingHost, OrderEnd, ReleaseOrder, ReleaseOut,
     ReleaseOutReply, ReleasedOut, SwitchOrder, SwitchOut, SwitchOutReply, Taken,
 };
 use murder_protocol::{Failure, Frame, HostOutcome, RunId};
@@ -68,13 +68,24 @@ pub(super) async fn release_out(
     send(write, &Frame::<ReleasedOut, _>::Reply(ReleaseOutReply {})).await
 }
 
-/// Tells each agent that waits to switch, once and never again. What becomes of it is kept as a
-/// run, whoever goes. That is written down before anybody is told.
+/// Tells each agent that waits to switch, once and never again, unless more are missing than may
+/// be. What becomes of it is kept as a run, whoever goes. That is written down before anybody is
+/// told.
 pub(super) async fn switch_out(
     shared: &Arc<Shared>,
     request: SwitchOut,
 ) -> Result<SwitchOutReply, Failure> {
-    let SwitchOut { release, orders } = request;
+    let SwitchOut { release, may_miss, orders } = request;
+    let missing = shared.waiting.missing(orders.iter().map(|order| &order.host));
+    if missing.len() > may_miss {
+        let (count, all) = (missing.len(), orders.len());
+        shared.log.line(format_args!("{release}: {count} of {all} are missing, so nobody is told"));
+        let missing = missing.into_iter().map(|(host, left)| MissingHost {
+            host: host.to_owned(),
+            failure: verdict::missing(left.as_deref()),
+        });
+        return Ok(SwitchOutReply::Withheld(missing.collect()));
+    }
     let hosts: Vec<_> = orders.iter().map(|order| order.host.clone()).collect();
     let count = hosts.len();
     let chance = chance()?;
@@ -87,7 +98,7 @@ pub(super) async fn switch_out(
     let given = Given::to(&shared.waiting, jobs, patience);
     shared.log.line(format_args!("run {run}: {count} hosts are told to switch"));
     tokio::spawn(hear(Arc::clone(shared), run.clone(), given));
-    Ok(SwitchOutReply { run })
+    Ok(SwitchOutReply::Told(run))
 }
 
 async fn hear(shared: Arc<Shared>, run: RunId, mut given: Given) {
@@ -100,7 +111,11 @@ async fn hear(shared: Arc<Shared>, run: RunId, mut given: Given) {
                 Some(HostOutcome::Ok)
             }
             End::Said(Word::Refused(failure)) => Some(HostOutcome::Failed(failure)),
-            End::Untold => Some(HostOutcome::Failed(verdict::untold())),
+            End::Untold => {
+                let missing = shared.waiting.missing([&host].into_iter());
+                let left = missing.first().and_then(|(_, left)| left.as_deref());
+                Some(HostOutcome::Failed(verdict::untold(left)))
+            }
             End::Said(_) | End::Lost => None,
         };
         shared.with(|state, now| state.switched(now, &run, &host, outcome));

@@ -37,10 +37,21 @@ pub(super) fn too_slow(timeout: Duration, report: &HostReport) -> Failure {
         .hint("run the same command again to resume, with a longer --timeout")
 }
 
-/// Nobody waits on the host who could be told to switch.
-pub(super) fn untold() -> Failure {
-    Failure::new(Blame::Host, "no agent waits on it, so it missed the word to switch")
+/// Nobody waits on the host who could be told to switch. Why whoever did has left is known if the
+/// tracker has seen it.
+pub(super) fn missing(left: Option<&str>) -> Failure {
+    let message = match left {
+        Some(why) => format!("no agent waits on it any more: {why}"),
+        None => "no agent waits on it".to_owned(),
+    };
+    Failure::new(Blame::Host, message)
         .hint("see whether the host is up, and run the same command again")
+}
+
+/// The same, where the others were told.
+pub(super) fn untold(left: Option<&str>) -> Failure {
+    let failure = missing(left);
+    Failure { message: format!("{}, so it missed the word to switch", failure.message), ..failure }
 }
 
 /// The host may have switched, and can't say so.

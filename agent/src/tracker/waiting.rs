@@ -57,14 +57,15 @@ pub(super) async fn serve(
     let (number, jobs) = shared.waiting.enter(host.clone(), talk.until);
     // It may have been forgotten while it came.
     if shared.with(|state, now| state.warm.key(now, host).is_none()) {
-        shared.waiting.leave(host, number);
-        return Err(WaitingError::Unexpected(host.clone()));
+        let error = WaitingError::Unexpected(host.clone());
+        shared.waiting.leave(host, number, chain(&error));
+        return Err(error);
     }
     shared.log.line(format_args!("host {host:?} waits, from {from}"));
     let end = talk.go_on(jobs).await;
-    shared.waiting.leave(host, number);
     let end = end.err().map_or_else(|| "it was let go".to_owned(), |error| chain(&error));
     shared.log.line(format_args!("host {host:?} waits no longer: {end}"));
+    shared.waiting.leave(host, number, end);
     Ok(())
 }
 

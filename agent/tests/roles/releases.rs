@@ -6,7 +6,7 @@ use murder_agent::tracker::admin::AdminRequest;
 use murder_agent::tracker::ask::Asking;
 use murder_protocol::verbs::{
     HostOrder, ReleaseCheck, ReleaseOrder, ReleaseOut, ReleaseStage, ReleaseSwitch, Role,
-    SwitchKind, SwitchOrder, SwitchOut, Watch, WatchReply,
+    SwitchKind, SwitchOrder, SwitchOut, SwitchOutReply, Watch, WatchReply,
 };
 use murder_protocol::{FleetEvent, Frame, HostOutcome, Tag};
 
@@ -92,8 +92,10 @@ fn switch(fleet: &Fleet, hosts: &[Host], name: &str) -> Vec<HostOutcome> {
             why: SwitchKind::Deploy,
         },
     };
-    let request = SwitchOut { release: release(name), orders: hosts.iter().map(order).collect() };
-    let run = fleet.tracker.call(&request).unwrap().run;
+    let orders = hosts.iter().map(order).collect();
+    let request = SwitchOut { release: release(name), may_miss: 1, orders };
+    let told = fleet.tracker.call(&request).unwrap();
+    let SwitchOutReply::Told(run) = told else { panic!("{told:?}") };
     let watch = AdminRequest::Watch(Watch { run });
     let mut tracker = Asking::begin(&fleet.tracker.home(), &watch).unwrap();
     let reply = loop {

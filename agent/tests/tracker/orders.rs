@@ -7,9 +7,9 @@ use murder_agent::channel::{Order, Ordered, VALID, Waiting, Word};
 use murder_agent::tracker::admin::AdminRequest;
 use murder_agent::tracker::ask::{Asking, ask};
 use murder_protocol::verbs::{
-    HostOrder, OrderEnd, ReleaseDone, ReleaseList, ReleaseOrder, ReleaseOut, ReleaseOutReply,
-    ReleaseSwitch, ReleasedOut, Releases, RunList, RunListReply, SwitchKind, SwitchOrder,
-    SwitchOut, SwitchOutReply,
+    HostOrder, MissingHost, OrderEnd, ReleaseDone, ReleaseList, ReleaseOrder, ReleaseOut,
+    ReleaseOutReply, ReleaseSwitch, ReleasedOut, Releases, RunList, RunListReply, SwitchKind,
+    SwitchOrder, SwitchOut, SwitchOutReply,
 };
 use murder_protocol::{Blame, Failure, Frame, HostOutcome, HostReport, RunId};
 
@@ -51,6 +51,41 @@ async fn every_agent_that_waits_is_told_to_switch_and_the_run_knows_how_each_end
     let list: RunListReply = ask(&tracker.home, &AdminRequest::List(RunList {})).unwrap();
     let [entry] = &list.runs[..] else { panic!("{list:?}") };
     assert_eq!((&entry.run, &entry.tag, entry.hosts, entry.ended), (&run, &tag(), 3, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_more_agents_are_missing_than_may_be_nobody_is_told_to_switch() {
+    let tracker = Fixture::new();
+    let keys = expect(&tracker, &[1, 2]);
+    let mut stays = meet(&tracker, 1, &keys[0]).await.unwrap();
+    drop(meet(&tracker, 2, &keys[1]).await.unwrap());
+    let host_2 = MissingHost {
+        host: host(2),
+        failure: Failure::new(
+            Blame::Host,
+            "no agent waits on it any more: it closed the connection",
+        )
+        .hint("see whether the host is up, and run the same command again"),
+    };
+    // The tracker hears of the one that left when its connection ends.
+    while word(&tracker, &[2], 0) != SwitchOutReply::Withheld(vec![host_2.clone()]) {
+        tokio::task::yield_now().await;
+    }
+
+    let SwitchOutReply::Withheld(missing) = word(&tracker, &[1, 2, 3], 1) else { panic!("told") };
+
+    assert_eq!(
+        missing.iter().map(|missing| &missing.host).collect::<Vec<_>>(),
+        [&host(2), &host(3)]
+    );
+    let list: RunListReply = ask(&tracker.home, &AdminRequest::List(RunList {})).unwrap();
+    assert!(list.runs.is_empty(), "{list:?}");
+    let run = switch_out(&tracker, &[1, 2]);
+    assert_eq!(answer(&mut stays, Word::Released(Box::new(done()))).await, switch(1));
+    let reports = reports(&tracker, &run);
+    assert_eq!(reports[0].outcome, Some(HostOutcome::Ok));
+    let Some(HostOutcome::Failed(failure)) = &reports[1].outcome else { panic!("{reports:?}") };
+    assert!(failure.message.ends_with("connection, so it missed the word to switch"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,14 +156,20 @@ fn release_out(tracker: &Fixture, numbers: &[u16]) -> JoinHandle<Vec<ReleasedOut
 }
 
 fn switch_out(tracker: &Fixture, numbers: &[u16]) -> RunId {
+    match word(tracker, numbers, numbers.len()) {
+        SwitchOutReply::Told(run) => run,
+        withheld => panic!("{withheld:?}"),
+    }
+}
+
+fn word(tracker: &Fixture, numbers: &[u16], may_miss: usize) -> SwitchOutReply {
     let order = |number: &u16| {
         let ReleaseOrder::Switch(switch) = switch(*number) else { unreachable!() };
         SwitchOrder { host: host(*number), switch }
     };
     let orders = numbers.iter().map(order).collect();
-    let request = AdminRequest::SwitchOut(SwitchOut { release: tag(), orders });
-    let SwitchOutReply { run } = ask(&tracker.home, &request).unwrap();
-    run
+    let request = AdminRequest::SwitchOut(SwitchOut { release: tag(), may_miss, orders });
+    ask(&tracker.home, &request).unwrap()
 }
 
 /// The last word on each host.

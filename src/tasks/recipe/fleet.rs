@@ -79,6 +79,15 @@ impl Fleet {
         }
     }
 
+    /// How many more of these hosts may fail without the others having to stop.
+    pub(super) fn may_lose(&self, hosts: usize) -> usize {
+        let stops = |more: &usize| {
+            let lost = self.lost.len() + more;
+            Exit::of(lost, self.all.len(), self.allowed) == Exit::HostsFailed
+        };
+        (1..=hosts).find(stops).map_or(hosts, |first| first - 1)
+    }
+
     pub(super) fn may_go_on(&self) -> bool {
         self.verdict() == Verdict::GoOn
     }
@@ -134,10 +143,18 @@ mod tests {
         let mut fleet = fleet(Some("25"));
         fleet.lose(&failed("b"));
         assert_eq!(fleet.verdict(), Verdict::GoOn);
+        assert_eq!(fleet.may_lose(3), 0);
         let left: Vec<_> = fleet.left().iter().map(|host| host.name.clone()).collect();
         assert_eq!(left, ["a", "c", "d"]);
         fleet.lose(&failed("c"));
         assert_eq!(fleet.verdict(), Verdict::Halt);
+    }
+
+    #[test]
+    fn so_many_more_may_fail_as_the_tolerance_leaves() {
+        assert_eq!(fleet(None).may_lose(4), 0);
+        assert_eq!(fleet(Some("50")).may_lose(4), 2);
+        assert_eq!(fleet(Some("100")).may_lose(3), 3);
     }
 
     #[test]

@@ -76,7 +76,10 @@ impl Runner<'_> {
         release: &Tag,
         group: Vec<Arc<Host>>,
     ) -> Result<(), Halt> {
-        let results = self.word(places, release, self.kind(), group).await?;
+        // What fails while nothing stops for it need not keep the others back.
+        let all = group.len();
+        let may_miss = if self.lenient { all } else { self.walk.fleet.may_lose(all) };
+        let results = self.word(places, release, self.kind(), may_miss, group).await?;
         self.take(&results)?;
         for health in action.health() {
             let Body::Run(run) = &health.step.body else { continue };
@@ -87,12 +90,13 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Gives the word to these hosts.
+    /// Gives the word to these hosts, unless too many can't hear it.
     async fn word(
         &mut self,
         places: &Places,
         release: &Tag,
         why: SwitchKind,
+        may_miss: usize,
         hosts: Vec<Arc<Host>>,
     ) -> Result<Vec<HostResult>, Halt> {
         let by = start::who();
@@ -101,7 +105,8 @@ impl Runner<'_> {
             Ok(ReleaseSwitch { deploy_to, release: release.clone(), by: by.clone(), why })
         };
         let results =
-            release::switch(self.context, TaskName::Switch, release, hosts, order).await?;
+            release::switch(self.context, TaskName::Switch, release, may_miss, hosts, order)
+                .await?;
         self.walk.fleet.took(&results);
         Ok(results)
     }
@@ -138,7 +143,9 @@ impl Runner<'_> {
         for (release, hosts) in by_release {
             let text = format!("takes {} hosts back to {release}", hosts.len());
             self.context.reporter.emit(Event::Note(text));
-            let results = self.word(places, &release, SwitchKind::Rollback, hosts).await?;
+            // Whoever can goes back.
+            let all = hosts.len();
+            let results = self.word(places, &release, SwitchKind::Rollback, all, hosts).await?;
             for result in results {
                 if let Some(failure) = result.outcome.failure() {
                     let text = format!("{}: not taken back: {failure}", result.host);

@@ -248,7 +248,7 @@ fn a_switch_is_over_once_each_host_has_answered_whoever_watches() {
     run.switched(at(1), "a", HostOutcome::Ok);
     run.cut_off("a");
     assert!(!run.is_over());
-    run.switched(at(2), "b", HostOutcome::Failed(verdict::untold()));
+    run.switched(at(2), "b", HostOutcome::Failed(verdict::untold(None)));
     assert!(run.is_over() && !run.is_counting(at(2)), "no seeder has anything to say");
     assert_eq!(message(&run, "a"), "Some(Ok)");
     assert_eq!(message(&run, "b"), "no agent waits on it, so it missed the word to switch");
