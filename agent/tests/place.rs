@@ -29,7 +29,7 @@ impl Host {
 
     fn destination(&self, path: &str) -> Destination {
         let path = format!("{}/{path}", self.dir.path().display());
-        Destination { path, unsafe_please_delete: false, keep_owner: false }
+        Destination { path, unsafe_please_delete: false, keep_owner: false, as_release: false }
     }
 
     fn check(&self, destination: &Destination, kind: Kind) -> Result<Placement, String> {
@@ -203,8 +203,12 @@ fn destinations_that_can_not_be_meant_are_refused() {
             "the destination /tmp is a path of one component, which is never replaced (choose a deeper destination_path)",
         ),
     ] {
-        let destination =
-            Destination { path: path.to_owned(), unsafe_please_delete: true, keep_owner: false };
+        let destination = Destination {
+            path: path.to_owned(),
+            unsafe_please_delete: true,
+            keep_owner: false,
+            as_release: false,
+        };
         let refusal = host.check(&destination, Kind::Tree).unwrap_err();
         assert_eq!(refusal, wanted);
     }

@@ -165,6 +165,16 @@ pub const KEEP_OWNER: Key = Key {
     example: "1",
 };
 
+/// Whoever has it needs nothing.
+pub const AS_RELEASE: Key = Key {
+    name: "as_release",
+    kind: Kind::Switch,
+    default: Default::Value("0"),
+    help: "The destination is DEPLOY_TO/releases/RELEASE. A host that has this release complete \
+           with the same content already is left out; with other content it is refused.",
+    example: "1",
+};
+
 /// How long agents wait.
 pub const FOR: Key = Key {
     name: "for",

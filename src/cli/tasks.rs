@@ -185,6 +185,7 @@ pub const TASKS: &[TaskSpec] = &[
             keys::PATH_IS_FILE,
             keys::UNSAFE_PLEASE_DELETE,
             keys::KEEP_OWNER,
+            keys::AS_RELEASE,
             keys::TEMP_PATH,
         ],
     },

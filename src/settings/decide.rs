@@ -263,6 +263,7 @@ impl Keys<'_> {
             path_is_file: self.switch("path_is_file"),
             unsafe_please_delete: self.switch("unsafe_please_delete"),
             keep_owner: self.switch("keep_owner"),
+            as_release: self.switch("as_release"),
             temp_path: self.text("temp_path"),
         };
         match peer.destination_path.as_deref().and_then(|path| unfit(path, &peer)) {
@@ -413,6 +414,7 @@ mod tests {
                 path_is_file: false,
                 unsafe_please_delete: false,
                 keep_owner: false,
+                as_release: false,
                 temp_path: None,
             })
         );

@@ -238,6 +238,8 @@ pub struct Peer {
     pub unsafe_please_delete: bool,
     /// Owner and set-id bits are taken over; needs root on the peers.
     pub keep_owner: bool,
+    /// It is a release: a host that has the same one whole already needs nothing.
+    pub as_release: bool,
     /// Where the peers keep archive and partial data.
     pub temp_path: Option<String>,
 }

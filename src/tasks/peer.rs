@@ -286,10 +286,10 @@ fn job(context: &Context, part: &(Peer, RunReply), host: &Host) -> Result<PeerSt
 async fn hand_over(context: Context, part: Arc<(Peer, RunReply)>, host: Arc<Host>) -> Job<Handed> {
     let request = PeerStart { torrent: part.1.torrent.clone(), ..job(&context, &part, &host)? };
     match context.call(&host, &request).await {
-        Ok(PeerReply { already_running, pid }) => {
-            let how = if already_running { "goes on" } else { "started" };
-            Ok(Done { detail: format!("{how}, process {pid}"), value: Handed::Over })
-        }
+        Ok(reply) => match warm::outcome(Ok(reply)) {
+            Outcome::Ok(detail) => Ok(Done { detail, value: Handed::Over }),
+            other => Err(other),
+        },
         Err(Unanswered::Call(lost @ CallError::Lost(_))) => {
             Ok(Done { detail: String::new(), value: Handed::Perhaps(lost.failure()) })
         }
@@ -318,6 +318,7 @@ fn destination(peer: &Peer, host: &Host, run: &RunReply) -> Result<Destination, 
         path,
         unsafe_please_delete: peer.unsafe_please_delete,
         keep_owner: peer.keep_owner,
+        as_release: peer.as_release,
     })
 }
 
@@ -343,6 +344,7 @@ mod tests {
             path_is_file,
             unsafe_please_delete: false,
             keep_owner: false,
+            as_release: false,
             temp_path: None,
         }
     }

@@ -266,6 +266,7 @@ mod tests {
             path_is_file: false,
             unsafe_please_delete,
             keep_owner: false,
+            as_release: false,
             temp_path: None,
         }
     }

@@ -243,15 +243,17 @@ impl<V: Verb, T> HandingOut<V, T> {
 /// A host's own outcome in the words of a job.
 pub(super) fn outcome(answer: Result<PeerReply, Failure>) -> Outcome {
     match answer {
-        Ok(PeerReply { already_running: true, pid }) => {
-            Outcome::Ok(format!("goes on, process {pid}"))
+        Ok(PeerReply { already_running, pid: Some(pid) }) => {
+            let how = if already_running { "goes on" } else { "started" };
+            Outcome::Ok(format!("{how}, process {pid}"))
         }
-        Ok(PeerReply { already_running: false, pid }) => {
-            Outcome::Ok(format!("started, process {pid}"))
-        }
+        Ok(PeerReply { pid: None, .. }) => Outcome::Skipped(HAS_IT.into()),
         Err(failure) => Outcome::Failed(failure),
     }
 }
+
+/// What a host without a peer has instead.
+const HAS_IT: &str = "the release is there already, with the same content";
 
 /// As for peers: a tracker that was killed has so long to come back.
 const LEASE: Duration = Duration::from_secs(300);

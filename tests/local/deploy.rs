@@ -2,6 +2,7 @@
 //! beyond it, and secrets.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::site::Site;
@@ -135,6 +136,77 @@ fn a_host_that_fails_beyond_the_tolerance_stops_the_deploy_before_anybody_switch
     assert_eq!(now, ["r3", "r1", "r3"]);
     let releases = site.murder("releases").expect(0).stdout;
     assert!(releases.contains("1 host: p2  (differs from most)\n"), "{releases}");
+}
+
+/// Stages a release and goes no further, as a deploy whose workstation dies before the word.
+const STAGES: &str = "\
+description: stages a release
+vars: {files_path: \"\"}
+steps:
+  - task: distribute_files
+  - task: start_tracker
+  - task: prepare_release
+    with: {release: \"{{ release }}\"}
+  - task: create_torrent
+    with: {tag: \"{{ tag }}\", files_path: \"{{ files_path }}\"}
+  - task: start_seeding
+    with: {tag: \"{{ tag }}\"}
+  - task: peer
+    with: {tag: \"{{ tag }}\", destination_path: \"{{ release_path }}\", no_tag_directory: true, as_release: true}
+  - task: stage_release
+    with: {release: \"{{ release }}\"}
+";
+
+#[test]
+fn a_release_that_is_staged_already_is_not_brought_again_where_it_is_the_same() {
+    let site = project(240, 3);
+    recipe(&site, "stage.yaml", STAGES);
+    site.murder("stage release=r1 files_path=FILES").expect(0);
+    fs::remove_dir_all(files_of(&place(&site, "p3"), "r1")).unwrap();
+    let files = |peer| files_of(&place(&site, peer), "r1").join("large");
+    let inode = |peer| fs::metadata(files(peer)).unwrap().ino();
+    let before = ["p1", "p2"].map(inode);
+
+    let ran = site.murder("-v deploy release=r1 files_path=FILES").expect(0);
+
+    for peer in ["p1", "p2"] {
+        let told = format!("{peer}: skipped, the release is there already, with the same content");
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    }
+    assert_eq!(["p1", "p2"].map(inode), before);
+    for peer in site.peers() {
+        assert_eq!(current(&site, peer), "r1");
+    }
+}
+
+#[test]
+fn a_release_that_is_staged_with_other_content_is_refused_and_current_stays() {
+    let site = project(246, 2);
+    recipe(&site, "stage.yaml", STAGES);
+    site.murder("deploy release=r1 files_path=FILES").expect(0);
+    site.murder("stage release=r2 files_path=FILES").expect(0);
+    fs::write(site.path("files/large"), "something else").unwrap();
+
+    let ran = site.murder("deploy release=r2 files_path=FILES").expect(3);
+
+    let folder = place(&site, "p1").join("releases");
+    let told = format!(
+        "failed p1: the release r2 in {} is there already with other content (give the new \
+         release another name)",
+        folder.display()
+    );
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    for peer in site.peers() {
+        assert_eq!(current(&site, peer), "r1");
+        assert!(files_of(&place(&site, peer), "r2").join(".murder-release").exists());
+    }
+    // Nothing is packed for a name that can't work.
+    let ran = site.murder("deploy release=r1 files_path=FILES").expect(3);
+    assert!(ran.stderr.contains("is current already (give "), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("create_torrent"), "{}", ran.stderr);
+    site.murder("deploy release=r3 files_path=FILES").expect(0);
+    let ran = site.murder("deploy release=r1 files_path=FILES").expect(3);
+    assert!(ran.stderr.contains("was current before (give "), "{}", ran.stderr);
 }
 
 #[test]

@@ -398,6 +398,10 @@ pub struct Destination {
     pub unsafe_please_delete: bool,
     /// Take over owner and set-id bits; needs root.
     pub keep_owner: bool,
+    /// The path is that of a release. Its marker will say what is in it, and one that is complete
+    /// and has the same in it already is as good as a new one.
+    #[serde(default)]
+    pub as_release: bool,
 }
 
 /// The answer to [`PeerStart`].
@@ -405,8 +409,8 @@ pub struct Destination {
 pub struct PeerReply {
     /// A peer of this tag, destination and torrent ran before the request, and goes on.
     pub already_running: bool,
-    /// Its process.
-    pub pid: u32,
+    /// Its process; none where the release is there already, so that no peer is needed.
+    pub pid: Option<u32>,
 }
 
 /// Stops peers.

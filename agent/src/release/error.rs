@@ -39,6 +39,14 @@ pub(super) enum ReleaseError {
     NonePrevious(PathBuf),
     #[error("the release {release} in {} is current, and is not complete", folder.display())]
     HalfMadeIsCurrent { release: Tag, folder: PathBuf },
+    #[error("the release {release} in {} is current already", folder.display())]
+    IsCurrent { release: Tag, folder: PathBuf },
+    #[error("the release {release} in {} was current before", folder.display())]
+    WasCurrent { release: Tag, folder: PathBuf },
+    #[error("the release {release} in {} is there already with other content", folder.display())]
+    OtherContent { release: Tag, folder: PathBuf },
+    #[error("{} is not the path of a release, DEPLOY_TO/releases/RELEASE", .0.display())]
+    NoRelease(PathBuf),
     #[error("another agent is changing the releases in {}", .0.display())]
     Busy(PathBuf),
     #[error("could not {what} {}", path.display())]
@@ -74,7 +82,16 @@ impl Blamed for ReleaseError {
             Self::LeadsOut { .. } => "take the link away, or what is linked below it",
             Self::NonePrevious(_) => "murder releases shows what is there; name one with release=",
             Self::Absent { .. } | Self::Incomplete { .. } => "deploy it anew",
-            Self::HalfMadeIsCurrent { .. } => "give the new release another name",
+            Self::HalfMadeIsCurrent { .. } | Self::OtherContent { .. } => {
+                "give the new release another name"
+            }
+            Self::IsCurrent { release, .. } | Self::WasCurrent { release, .. } => {
+                return Some(format!(
+                    "give the new release another name; deploy:rollback release={release} switches \
+                     all hosts that have this one to it"
+                ));
+            }
+            Self::NoRelease(_) => "leave out as_release, or give such a path",
             Self::Busy(_) => "wait for the other one to end, and try again",
             Self::Io { .. } => return None,
         };

@@ -37,6 +37,6 @@ pub(super) fn look(layout: &Layout) -> Result<Releases, ReleaseError> {
 
 fn entry(marker: Marker, first_switched: &BTreeMap<Tag, u64>) -> ReleaseEntry {
     let switched_unix = first_switched.get(&marker.release).copied();
-    let Marker { release, revision, staged_unix } = marker;
+    let Marker { release, revision, staged_unix, .. } = marker;
     ReleaseEntry { release, revision, staged_unix, switched_unix }
 }

@@ -21,6 +21,14 @@ pub(super) struct Marker {
     pub(super) release: Tag,
     pub(super) revision: String,
     pub(super) staged_unix: u64,
+    /// What the archive was that it came in, if a peer brought it.
+    pub(super) content: Option<String>,
+}
+
+/// What a peer leaves in the marker's place. It has too little in it to make a release complete.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    content: String,
 }
 
 impl Marker {
@@ -29,23 +37,42 @@ impl Marker {
         if !layout.has(release) {
             return None;
         }
-        let path = layout.release(release).join(MARKER);
-        if !path.symlink_metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut json = Vec::new();
-        File::open(path).ok()?.take(LONGEST).read_to_end(&mut json).ok()?;
+        let json = read(&layout.release(release))?;
         serde_json::from_slice(&json).ok().filter(|marker: &Self| marker.release == *release)
     }
 
     /// Makes the release complete. Whatever else belongs to it is on the disk already.
     pub(super) fn write(&self, folder: &Path) -> Result<(), ReleaseError> {
-        let path = folder.join(MARKER);
-        let json = serde_json::to_vec(self).map_err(io::Error::from);
-        json.and_then(|json| write_synced(&path, &json))
-            .map_err(ReleaseError::io("write", &path))?;
-        sync_folder(folder)
+        write(folder, serde_json::to_vec(self))
     }
+}
+
+/// Says in a tree what archive it came in. It is not complete by that.
+pub(super) fn note_content(folder: &Path, content: String) -> Result<(), ReleaseError> {
+    write(folder, serde_json::to_vec(&Note { content }))
+}
+
+/// What archive a tree came in, if a peer has said so.
+pub(super) fn noted_content(folder: &Path) -> Option<String> {
+    serde_json::from_slice(&read(folder)?).ok().map(|Note { content }| content)
+}
+
+fn read(folder: &Path) -> Option<Vec<u8>> {
+    let path = folder.join(MARKER);
+    if !path.symlink_metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut json = Vec::new();
+    File::open(path).ok()?.take(LONGEST).read_to_end(&mut json).ok()?;
+    Some(json)
+}
+
+fn write(folder: &Path, json: serde_json::Result<Vec<u8>>) -> Result<(), ReleaseError> {
+    let path = folder.join(MARKER);
+    json.map_err(io::Error::from)
+        .and_then(|json| write_synced(&path, &json))
+        .map_err(ReleaseError::io("write", &path))?;
+    sync_folder(folder)
 }
 
 /// Writes what the release was made from where people and programs look for it, as Capistrano
@@ -79,9 +106,13 @@ mod tests {
     #[test]
     fn a_marker_counts_only_where_it_was_written_and_as_it_was_written() {
         let host = Host::new();
-        let marker = Marker { release: tag("r1"), revision: "abc".to_owned(), staged_unix: 7 };
-        host.tree("r1");
+        let (release, revision, content) = (tag("r1"), "abc".to_owned(), Some("d1".to_owned()));
+        let marker = Marker { release, revision, staged_unix: 7, content };
+        let folder = host.tree("r1");
         assert_eq!(Marker::read(&host.layout(), &tag("r1")), None);
+        note_content(&folder, "d0".to_owned()).unwrap();
+        assert_eq!(Marker::read(&host.layout(), &tag("r1")), None);
+        assert_eq!(noted_content(&folder).as_deref(), Some("d0"));
         marker.write(&host.path("releases/r1")).unwrap();
         assert_eq!(Marker::read(&host.layout(), &tag("r1")), Some(marker));
         // A copy under another name, as an operator might make it.

@@ -4,6 +4,7 @@
 //! is complete once its marker is there (`marker.rs`). That is written last, when the tree and its
 //! links are on the disk, so no crash leaves a half-made release that looks like a whole one.
 
+mod arrive;
 mod clean;
 mod error;
 mod history;
@@ -26,6 +27,7 @@ use error::ReleaseError;
 use layout::Layout;
 use look::look;
 
+pub(crate) use arrive::{Arrival, Found};
 pub(crate) use marker::MARKER;
 
 /// Does what the order says; `now` is in seconds since 1970-01-01 UTC.

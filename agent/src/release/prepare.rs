@@ -8,6 +8,7 @@ use rustix::fs::{Access, access};
 
 use super::clean::set_aside;
 use super::error::ReleaseError;
+use super::history::History;
 use super::layout::{Current, Layout};
 use super::lock::ChangeLock;
 use super::marker::Marker;
@@ -64,6 +65,7 @@ impl Plan {
         if current == Current::Taken {
             return Err(ReleaseError::CurrentTaken(layout.current_link()));
         }
+        refuse_taken(layout, &order.release, &current)?;
         let mut folders = Vec::new();
         for path in [layout.releases(), layout.shared()] {
             match path.metadata() {
@@ -83,6 +85,22 @@ impl Plan {
             [] => Ok(()),
             missing => Err(ReleaseError::Missing(missing.to_vec())),
         }
+    }
+}
+
+/// Refuses the name of a release that hosts have switched to. One that is only staged may be the
+/// same one: a peer can tell, once it knows what is to come.
+fn refuse_taken(layout: &Layout, release: &Tag, current: &Current) -> Result<(), ReleaseError> {
+    if Marker::read(layout, release).is_none() {
+        return Ok(());
+    }
+    let (release, folder) = (release.clone(), layout.releases());
+    if *current == Current::Release(release.clone()) {
+        return Err(ReleaseError::IsCurrent { release, folder });
+    }
+    match History::read(layout).first_switched().contains_key(&release) {
+        true => Err(ReleaseError::WasCurrent { release, folder }),
+        false => Ok(()),
     }
 }
 
@@ -243,5 +261,26 @@ mod tests {
         host.staged("r1", 1);
         assert!(host.order(&order, 0).unwrap().did.is_empty());
         assert_eq!(host.complete(), ["r1"]);
+    }
+
+    #[test]
+    fn the_name_of_a_release_that_was_switched_to_is_refused_while_it_is_there() {
+        let host = Host::new();
+        for release in ["r1", "r2"] {
+            host.deployed(release, 1);
+        }
+        let refusal = |release| host.refusal(&ReleaseOrder::Check(host.check(release)));
+        assert_eq!(
+            refusal("r2"),
+            "the release r2 in /releases is current already (give the new release another name; \
+             deploy:rollback release=r2 switches all hosts that have this one to it)"
+        );
+        assert_eq!(
+            refusal("r1"),
+            "the release r1 in /releases was current before (give the new release another name; \
+             deploy:rollback release=r1 switches all hosts that have this one to it)"
+        );
+        fs::remove_dir_all(host.path("releases/r1")).unwrap();
+        host.order(&ReleaseOrder::Check(host.check("r1")), 0).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use super::error::ReleaseError;
 use super::layout::Layout;
 use super::links::{self, Linking};
 use super::lock::ChangeLock;
-use super::marker::{Marker, write_revision};
+use super::marker::{Marker, noted_content, write_revision};
 
 /// Links what is shared, and marks the release as complete. One that is complete stays as it is.
 pub(super) fn stage(layout: &Layout, order: &ReleaseStage, now: u64) -> Result<Done, ReleaseError> {
@@ -45,7 +45,8 @@ pub(super) fn stage(layout: &Layout, order: &ReleaseStage, now: u64) -> Result<D
     }
     let (release, revision) = (release.clone(), order.revision.clone());
     let complete = format!("marks {release} as complete");
-    Marker { release, revision, staged_unix: now }.write(&folder)?;
+    let content = noted_content(&folder);
+    Marker { release, revision, staged_unix: now, content }.write(&folder)?;
     done.did(complete);
     Ok(done)
 }

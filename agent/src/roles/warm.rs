@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use murder_protocol::verbs::{PeerReply, PeerStart, ReleaseOrder, Role, RoleStatus, WarmStart};
+use murder_protocol::verbs::{PeerStart, ReleaseOrder, Role, RoleStatus, WarmStart};
 use murder_protocol::{Blame, Bytes, Failure};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -194,8 +194,12 @@ fn carry_out(
 fn peer(home: &Home, log: &Log, request: &PeerStart) -> Word {
     match start_peer(request, home) {
         Ok(reply) => {
-            let PeerReply { pid, .. } = reply;
-            log.line(format_args!("run {}: process {pid} has the job", request.run));
+            match reply.pid {
+                Some(pid) => {
+                    log.line(format_args!("run {}: process {pid} has the job", request.run));
+                }
+                None => log.line(format_args!("run {}: the release is there", request.run)),
+            }
             Word::Accepted(reply)
         }
         Err(failure) => {

@@ -298,6 +298,7 @@ mod tests {
                 path: "/srv".to_owned(),
                 unsafe_please_delete: false,
                 keep_owner: false,
+                as_release: false,
             },
             temp_path: None,
             seed_seconds: 1,
@@ -307,7 +308,7 @@ mod tests {
     }
 
     fn accepted() -> Word {
-        Word::Accepted(PeerReply { already_running: false, pid: 7 })
+        Word::Accepted(PeerReply { already_running: false, pid: Some(7) })
     }
 
     fn give(waiting: &Waiting, hosts: &[&str]) -> Given {

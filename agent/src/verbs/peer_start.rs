@@ -10,6 +10,7 @@ use crate::blamed::Blamed as _;
 use crate::detach;
 use crate::home::Home;
 use crate::lock;
+use crate::release::{Arrival, Found};
 use crate::roles::{JobFile, PeerJob, parse_torrent};
 use crate::status::StatusFile;
 
@@ -23,12 +24,16 @@ pub(super) fn run(
 
 /// Returns once a detached peer has taken the job, or says why it can't be done.
 ///
-/// One that has its outcome and only serves others yet, or is about to leave, makes way for the
-/// new one.
+/// A release that is there whole needs none. One that has its outcome and only serves others yet,
+/// or is about to leave, makes way for the new one.
 pub(crate) fn start(request: &PeerStart, home: &Home) -> Result<PeerReply, Failure> {
     let tag = &request.tag;
     let metainfo = parse_torrent(&request.torrent.0, "what the tracker keeps", tag)
         .map_err(|error| error.failure())?;
+    let arrival = Arrival::at(&request.destination, metainfo.content())?;
+    if arrival.map_or(Ok(Found::Nothing), |arrival| arrival.look())? == Found::Whole {
+        return Ok(PeerReply { already_running: false, pid: None });
+    }
     let job =
         PeerJob { info_hash: metainfo.info_hash().to_string(), destination: &request.destination };
     if let Some(pid) = lock::holder(home, Role::Peer, Some(tag)) {
@@ -38,7 +43,7 @@ pub(crate) fn start(request: &PeerStart, home: &Home) -> Result<PeerReply, Failu
             status.outcome.is_some() && status.pid.is_none_or(|its| its == pid)
         });
         if !ended && JobFile::new(home, Role::Peer, tag).is(&job) {
-            return Ok(PeerReply { already_running: true, pid });
+            return Ok(PeerReply { already_running: true, pid: Some(pid) });
         }
         if !ended {
             let message = format!(
@@ -50,7 +55,7 @@ pub(crate) fn start(request: &PeerStart, home: &Home) -> Result<PeerReply, Failu
         lock::stop(home, Role::Peer, Some(tag), lock::GRACE).map_err(|error| error.failure())?;
     }
     match detach::spawn::<()>(Role::Peer, request, PATIENCE) {
-        Ok(ready) => Ok(PeerReply { already_running: false, pid: ready.pid }),
+        Ok(ready) => Ok(PeerReply { already_running: false, pid: Some(ready.pid) }),
         Err(failure) => quicker(home, tag, &job).ok_or(failure),
     }
 }
@@ -63,7 +68,7 @@ fn quicker(home: &Home, tag: &Tag, job: &PeerJob<'_>) -> Option<PeerReply> {
     {
         // It notes what it does once it has checked that it can be done.
         if JobFile::new(home, Role::Peer, tag).is(job) {
-            return Some(PeerReply { already_running: true, pid });
+            return Some(PeerReply { already_running: true, pid: Some(pid) });
         }
         std::thread::sleep(GLANCE);
     }

@@ -7,7 +7,7 @@
 use sha1::{Digest, Sha1};
 
 use crate::bencode::{BencodeError, Dict, Keys, Value};
-use crate::wire::InfoHash;
+use crate::wire::{ContentHash, InfoHash};
 use crate::{Lengths, LengthsError, PieceIndex};
 
 /// A torrent of one file, checked.
@@ -197,6 +197,15 @@ impl Metainfo {
         self.pieces[piece.get() as usize]
     }
 
+    /// The same for two torrents of the same archive, whatever their names and nonces are.
+    pub fn content(&self) -> ContentHash {
+        let mut sha1 = Sha1::new();
+        sha1.update(self.lengths.total().to_be_bytes());
+        sha1.update(self.lengths.piece_length().to_be_bytes());
+        sha1.update(self.pieces.as_flattened());
+        ContentHash(sha1.finalize().into())
+    }
+
     /// Where members may learn of each other.
     pub fn sources(&self) -> Sources {
         self.sources
@@ -377,6 +386,23 @@ mod tests {
         let bytes = Metainfo::build(&builder()).unwrap();
         let info = &bytes[b"d4:info".len()..bytes.len() - 1];
         assert_eq!(hash(&builder()).0, <[u8; 20]>::from(Sha1::digest(info)));
+    }
+
+    #[test]
+    fn the_content_is_that_of_the_archive_whatever_it_is_called() {
+        let content = |builder: &MetainfoBuilder<'_>| {
+            Metainfo::parse(&Metainfo::build(builder).unwrap()).unwrap().content()
+        };
+        let again = MetainfoBuilder { name: "v2.tgz", nonce: [0; 16], ..builder() };
+        assert_eq!(content(&builder()), content(&again));
+        let pieces = &[[b'a'; 20], [b'c'; 20], [b'b'; 20]];
+        assert_ne!(content(&builder()), content(&MetainfoBuilder { pieces, ..builder() }));
+        for (total, piece) in [(9, 4), (12, 4), (10, 5)] {
+            let lengths = Lengths::new(total, piece).unwrap();
+            let pieces = &builder().pieces[..lengths.pieces() as usize];
+            let other = MetainfoBuilder { lengths, pieces, ..builder() };
+            assert_ne!(content(&builder()), content(&other), "{total} {piece}");
+        }
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl Fleet {
                 path: host.path("out/v1").to_str().unwrap().to_owned(),
                 unsafe_please_delete: false,
                 keep_owner: false,
+                as_release: false,
             },
             temp_path: None,
             seed_seconds: 60,

@@ -117,7 +117,7 @@ fn a_peer_without_any_source_fails_at_its_timeout() {
     let run = fleet.open_without_seeder(&[&peer]);
     let mut job = fleet.job(&run, &peer);
     job.timeout_seconds = 1;
-    let pid = peer.call(&job).unwrap().pid;
+    let pid = peer.call(&job).unwrap().pid.unwrap();
     let failed = |status: &murder_protocol::verbs::RoleStatus| status.outcome.is_some();
     let status = peer.until(Role::Peer, &fleet.tag, failed);
     let Some(HostOutcome::Failed(failure)) = status.outcome else { panic!("{status:?}") };

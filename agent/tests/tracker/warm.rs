@@ -36,7 +36,7 @@ async fn an_agent_that_waits_gets_its_job_with_the_torrent_and_its_answer_is_pas
     assert_eq!((job.reach.host.as_str(), job.run), (host(1).as_str(), run.run.clone()));
     assert_eq!(came, torrent(1).0);
     first.answer(number, Word::Received).await.unwrap();
-    let reply = PeerReply { already_running: false, pid: 7 };
+    let reply = PeerReply { already_running: false, pid: Some(7) };
     first.answer(number, Word::Accepted(reply.clone())).await.unwrap();
     let Ordered { number, .. } = order(&mut second).await;
     let failure = Failure::new(Blame::Host, "no room");
@@ -248,6 +248,7 @@ fn job(run: &RunReply, number: u16) -> PeerStart {
             path: "/nowhere".to_owned(),
             unsafe_please_delete: false,
             keep_owner: false,
+            as_release: false,
         },
         temp_path: None,
         seed_seconds: 1,

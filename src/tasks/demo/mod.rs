@@ -153,6 +153,7 @@ fn settings_of(settings: &Settings, site: &Site) -> Settings {
         path_is_file: false,
         unsafe_please_delete: false,
         keep_owner: false,
+        as_release: false,
         temp_path: None,
     };
     Settings {

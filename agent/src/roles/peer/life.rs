@@ -26,6 +26,7 @@ use crate::engine::{Engine, Event, Listener, Options, Progress};
 use crate::lock;
 use crate::log::Log;
 use crate::place::Placement;
+use crate::release::Arrival;
 
 /// A peer that has its job.
 pub(super) struct Life {
@@ -71,6 +72,7 @@ struct Target {
     names: Names,
     about: About,
     placement: Placement,
+    arrival: Option<Arrival>,
 }
 
 /// Whether a tracker ever let the peer in.
@@ -83,8 +85,8 @@ enum Welcomed {
 impl Life {
     /// Starts to talk to the tracker and to look at what is on disk.
     pub(super) fn begin(request: PeerStart, prepared: Prepared, post: Post) -> Self {
-        let Prepared { metainfo, about, placement, source, names, listener, me, seed, signals } =
-            prepared;
+        let Prepared { metainfo, about, placement, arrival, source, .. } = prepared;
+        let Prepared { names, listener, me, seed, signals, .. } = prepared;
         let address = listener.address();
         let hello = Hello {
             part: Part::Peer,
@@ -116,7 +118,7 @@ impl Life {
             goes: None,
             serves: Serves::Others,
             unused: Some(Unused { me, seed, listener }),
-            target: Some(Target { names, about, placement }),
+            target: Some(Target { names, about, placement, arrival }),
             early: Vec::new(),
             engine: None,
             engine_events: None,
@@ -276,10 +278,11 @@ impl Life {
             self.engine = Some(engine);
             self.engine_events = Some(events);
         }
-        if let Some(Target { names, about, placement }) = self.target.take() {
+        if let Some(Target { names, about, placement, arrival }) = self.target.take() {
             let (metainfo, keep_owner) =
                 (self.metainfo.clone(), self.request.destination.keep_owner);
-            let place = Place { archive, named, names, metainfo, about, placement, keep_owner };
+            let place =
+                Place { archive, named, names, metainfo, about, placement, keep_owner, arrival };
             self.placing = Some(Placing::start(place, have));
         }
         self.stage = Stage::Downloading;

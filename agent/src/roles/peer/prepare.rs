@@ -16,6 +16,7 @@ use crate::blamed::Blamed as _;
 use crate::disk::{self, Archive, Found};
 use crate::engine::Listener;
 use crate::place::Placement;
+use crate::release::Arrival;
 
 /// A request that can be met as far as one can tell, with what was opened to tell it.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct Prepared {
     pub(super) metainfo: Arc<Metainfo>,
     pub(super) about: About,
     pub(super) placement: Placement,
+    pub(super) arrival: Option<Arrival>,
     pub(super) source: Source,
     pub(super) names: Names,
     pub(super) listener: Listener,
@@ -58,6 +60,7 @@ impl Prepared {
             Failure::new(Blame::Operator, "the torrent does not say what is in its archive")
                 .hint("make it with create_torrent")
         })?;
+        let arrival = Arrival::at(destination, metainfo.content())?;
         let temp = temp_path.as_deref();
         let names = Names {
             archive: post.home.archive(tag, temp).map_err(|error| error.failure())?,
@@ -82,6 +85,7 @@ impl Prepared {
             metainfo: Arc::new(metainfo),
             about,
             placement,
+            arrival,
             source,
             names,
             listener,

@@ -13,6 +13,7 @@ use crate::archive::{Arrivals, Limits, Members, Reading, UnpackError, UnpackRequ
 use crate::blamed::Blamed as _;
 use crate::disk::{Archive, DiskError, Found, Holes, Verify, verify};
 use crate::place::{Placed, Placement, Staging};
+use crate::release::Arrival;
 
 /// What a peer is at.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(super) struct Place {
     pub(super) about: About,
     pub(super) placement: Placement,
     pub(super) keep_owner: bool,
+    /// If it is a release.
+    pub(super) arrival: Option<Arrival>,
 }
 
 /// A tree that is in its place.
@@ -231,6 +234,9 @@ impl Place {
             },
         };
         let unpacked = unpack(&request).map_err(|error| error.failure())?;
+        if let Some(arrival) = &self.arrival {
+            arrival.note(staging.path())?;
+        }
         Ok((staging, unpacked.reading))
     }
 }

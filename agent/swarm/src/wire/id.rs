@@ -1,4 +1,4 @@
-//! The two names of 20 bytes: of a torrent and of a peer.
+//! The three names of 20 bytes: of a torrent, of what is in it, and of a peer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +6,11 @@ use std::str::FromStr;
 /// SHA-1 of a torrent's info dictionary (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHash(pub [u8; 20]);
+
+/// Of a torrent's lengths and piece hashes. Unlike the info hash it does not change when the same
+/// archive is made into a torrent again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(pub [u8; 20]);
 
 /// The name that a peer chose for itself (BEP 3, BEP 20).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +61,7 @@ macro_rules! hex_id {
 }
 
 hex_id!(InfoHash);
+hex_id!(ContentHash);
 hex_id!(PeerId);
 
 fn parse_hex(text: &str) -> Result<[u8; 20], ParseIdError> {

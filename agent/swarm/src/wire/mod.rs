@@ -12,5 +12,5 @@ mod message;
 
 pub use codec::{BLOCK_HEADER, Decoded, Limits, WireError, decode, encode, encode_block_header};
 pub use handshake::{Handshake, HandshakeError, Reserved};
-pub use id::{InfoHash, ParseIdError, PeerId};
+pub use id::{ContentHash, InfoHash, ParseIdError, PeerId};
 pub use message::{Message, Span};

@@ -108,6 +108,7 @@ fn tell_all(field: &Field, tag: &Tag, run: &RunReply) -> Outcome<()> {
                 path: peer.file(FILE),
                 unsafe_please_delete: false,
                 keep_owner: false,
+                as_release: false,
             },
             temp_path: None,
             seed_seconds: 600,
