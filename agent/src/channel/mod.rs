@@ -25,6 +25,6 @@ pub use line::{LineError, LineReader, encode};
 pub use message::{Have, Hello, Part, ToAgent, ToTracker};
 pub use order::{Answer, Order, ToWaiting, Wait, Word};
 pub use seal::{SealError, Sealed, Seals, Side, digest, same};
-pub use sent::VALID;
+pub use sent::{Uptime, VALID};
 pub use upgrade::{PATH, PROTOCOL_NAME, SWITCHING};
 pub use waiting::{Ordered, WaitError, Waiter, Waiting};

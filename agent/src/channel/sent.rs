@@ -7,16 +7,34 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Time since the host was booted, that in which it was suspended included: a clock that stands
+/// still meanwhile would take an old order for a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uptime(pub Duration);
+
+impl Uptime {
+    /// That of this host.
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::Boottime);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+        Self(Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0)))
+    }
+
+    fn and_valid(self) -> Self {
+        Self(self.0.saturating_add(VALID))
+    }
+}
 
 /// The messages of the last while.
 #[derive(Debug, Default)]
-pub(super) struct Sent(VecDeque<(u64, Instant)>);
+pub(super) struct Sent(VecDeque<(u64, Uptime)>);
 
 impl Sent {
     /// The next message is about to be sent.
-    pub(super) fn note(&mut self, number: u64, now: Instant) {
-        while self.0.front().is_some_and(|(_, sent)| now > *sent + VALID) {
+    pub(super) fn note(&mut self, number: u64, now: Uptime) {
+        while self.0.front().is_some_and(|(_, sent)| now > sent.and_valid()) {
             self.0.pop_front();
         }
         self.0.push_back((number, now));
@@ -24,8 +42,8 @@ impl Sent {
 
     /// Until when an order holds whose giver had heard this message last; none if that is over, or
     /// no such message was sent.
-    pub(super) fn holds_until(&self, heard: u64) -> Option<Instant> {
-        self.0.iter().find(|(number, _)| *number == heard).map(|(_, sent)| *sent + VALID)
+    pub(super) fn holds_until(&self, heard: u64) -> Option<Uptime> {
+        self.0.iter().find(|(number, _)| *number == heard).map(|(_, sent)| sent.and_valid())
     }
 }
 
@@ -39,8 +57,7 @@ mod tests {
 
     #[test]
     fn an_order_holds_from_the_last_message_that_its_giver_had_heard() {
-        let begin = Instant::now();
-        let at = |seconds| begin + Duration::from_secs(seconds);
+        let at = |seconds| Uptime(Duration::from_secs(seconds));
         let mut sent = Sent::default();
         for (number, seconds) in [(1, 0), (2, 5), (3, 10)] {
             sent.note(number, at(seconds));
@@ -51,5 +68,15 @@ mod tests {
         sent.note(4, at(15));
         assert_eq!(sent.holds_until(1), None, "it is long over");
         assert_eq!(sent.holds_until(2), Some(at(15)));
+    }
+
+    #[test]
+    fn the_clock_goes_on_while_the_host_is_suspended() {
+        // Both begin at boot; the one of CLOCK_MONOTONIC stands still meanwhile.
+        let awake = clock_gettime(ClockId::Monotonic);
+        let all = Uptime::now();
+        let seconds = u64::try_from(awake.tv_sec).unwrap();
+        assert!(all >= Uptime(Duration::from_secs(seconds)), "{all:?} {awake:?}");
+        assert!(Uptime::now() >= all);
     }
 }

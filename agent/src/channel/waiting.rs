@@ -14,7 +14,7 @@ use super::line::{LineError, LineReader, encode};
 use super::message::ToTracker;
 use super::order::{Answer, Order, ToWaiting, Wait, Word};
 use super::seal::{SealError, Seals, Side, digest};
-use super::sent::Sent;
+use super::sent::{Sent, Uptime};
 use super::upgrade::{self, UpgradeError};
 
 /// A tracker that has shown that it knows the key.
@@ -52,7 +52,7 @@ pub struct Ordered {
     /// The torrent that the order names; empty if it names none.
     pub torrent: Vec<u8>,
     /// Until when the host may switch by it; not at all without.
-    pub holds_until: Option<Instant>,
+    pub holds_until: Option<Uptime>,
 }
 
 /// Why there is no tracker that could give orders.
@@ -185,7 +185,7 @@ impl Waiting {
     pub async fn answer(&mut self, order: u64, word: Word) -> Result<(), WaitError> {
         let sealed = self.seals.seal(&Answer { order, word });
         self.spoke = Instant::now();
-        self.sent.note(sealed.number, self.spoke);
+        self.sent.note(sealed.number, Uptime::now());
         match timeout(SILENCE, self.write.write_all(&encode(&sealed))).await {
             Ok(written) => Ok(written?),
             Err(_) => Err(WaitError::Slow { what: "take anything", seconds: SILENCE.as_secs() }),

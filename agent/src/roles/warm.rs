@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::post::EndSignals;
 use crate::blamed::{Blamed as _, chain};
-use crate::channel::{Order, Ordered, WaitError, Waiter, Waiting, Word};
+use crate::channel::{Order, Ordered, Uptime, WaitError, Waiter, Waiting, Word};
 use crate::detach::Started;
 use crate::home::Home;
 use crate::lock::{Acquired, RoleLock};
@@ -209,8 +209,8 @@ fn peer(home: &Home, log: &Log, request: &PeerStart) -> Word {
     }
 }
 
-fn releases(log: &Log, order: &ReleaseOrder, holds_until: Option<Instant>) -> Word {
-    let holds = holds_until.is_some_and(|until| Instant::now() <= until);
+fn releases(log: &Log, order: &ReleaseOrder, holds_until: Option<Uptime>) -> Word {
+    let holds = holds_until.is_some_and(|until| Uptime::now() <= until);
     let done = match order {
         ReleaseOrder::Switch(_) if !holds => Err(too_late()),
         _ => release::carry_out(order, unix_now()),
@@ -305,13 +305,13 @@ mod tests {
             by: "ada@laptop".to_owned(),
             why: SwitchKind::Deploy,
         });
-        let now = Instant::now();
-        for late in [None, now.checked_sub(Duration::from_millis(1))] {
+        let now = Uptime::now().0;
+        for late in [None, now.checked_sub(Duration::from_millis(1)).map(Uptime)] {
             let Word::Refused(failure) = releases(&log, &order, late) else { panic!("refused") };
             assert_eq!(failure.message, "the word to switch came too late, so it did not switch");
         }
         // In time it is tried, and there is no such release.
-        let until = Some(now + Duration::from_secs(60));
+        let until = Some(Uptime(now + Duration::from_secs(60)));
         let Word::Refused(failure) = releases(&log, &order, until) else { panic!("refused") };
         assert!(!failure.message.contains("too late"), "{failure}");
         assert!(!folder.path().join("app/current").exists());

@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use murder_agent::channel::{Order, Ordered, VALID, Waiting, Word};
+use murder_agent::channel::{Order, Ordered, Uptime, VALID, Waiting, Word};
 use murder_agent::tracker::admin::AdminRequest;
 use murder_agent::tracker::ask::{Asking, ask};
 use murder_protocol::verbs::{
@@ -95,8 +95,8 @@ async fn the_word_to_switch_holds_for_a_while_and_comes_once() {
     let mut agent = meet(&tracker, 1, &keys[0]).await.unwrap();
     let run = switch_out(&tracker, &[1]);
     let ordered = order(&mut agent).await;
-    let rest = ordered.holds_until.expect("it is no older than the connection");
-    let rest = rest.saturating_duration_since(tokio::time::Instant::now());
+    let until = ordered.holds_until.expect("it is no older than the connection");
+    let rest = until.0.saturating_sub(Uptime::now().0);
     assert!(rest > Duration::ZERO && rest <= VALID, "{rest:?}");
 
     // It goes without an answer, and comes again.
