@@ -298,6 +298,18 @@ fn a_check_says_what_is_missing_and_changes_nothing() {
     let site = project(230, 2);
     site.murder("distribute_files").expect(0);
     let before = names(&place(&site, "p1"));
+    recipe(
+        &site,
+        "ask.yaml",
+        "description: asks\nsteps:\n  - { run: [id, -un], run_once: true, register: who }\n  - run: [touch, '{{ \
+         who }}']\n    when: \"{{ who != 'nobody' }}\"\n  - task: check_release\n    with: { release: '{{ \
+         release }}' }\n",
+    );
+    let ran = site.murder("--check ask").expect(0);
+    let told = "would on p1: run id -un\nwould on p[1:2]: run touch '{{ who }}', if who != \
+                'nobody'\ncheck_release: 2 ok";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nwould on p1: makes "), "{}", ran.stderr);
     let line = "--check deploy release=r1 files_path=FILES linked_files=.env";
     let ran = site.murder(line).expect(3);
     assert!(ran.stderr.contains(".env"), "{}", ran.stderr);

@@ -16,7 +16,7 @@ use super::{Halt, Runner};
 use crate::fleet::{Done, Ended, FanOut, Job, Limits, Outcome};
 use crate::inventory::Host;
 use crate::recipe::{Action, GroupSize, Groups, Mode, Run};
-use crate::report::{Event, GoesOn};
+use crate::report::{Event, GoesOn, units};
 use crate::settings::TaskName;
 use crate::ssh::{Step as Heard, Unanswered};
 
@@ -45,12 +45,8 @@ impl Runner<'_> {
         let Some(first) = hosts.first() else { return Ok(()) };
         let orders: Orders =
             orders.into_iter().map(|(host, order)| (host.name.clone(), order)).collect();
-        let name = orders[&first.name].title();
+        let name = title(&first.name, &hosts, &orders);
         self.transcript.note(&format!("run {name}"));
-        if self.only_looks() {
-            self.context.reporter.emit(Event::Note(format!("would: run {name}")));
-            return Ok(());
-        }
         self.context.reporter.emit(Event::Note(format!("run {name}")));
         let (groups, wait) = match &run.mode {
             Mode::Parallel => (vec![hosts], Duration::ZERO),
@@ -242,6 +238,16 @@ fn unsaid(order: &Order, outcome: Outcome) -> Outcome {
             Outcome::Failed(Failure { message, ..failure })
         }
         outcome => outcome,
+    }
+}
+
+/// What is said of a command before it is run: how the first of the hosts has it.
+fn title(first: &str, hosts: &[Arc<Host>], orders: &Orders) -> String {
+    let title = orders[first].title();
+    let differs = |host: &&Arc<Host>| orders[&host.name].title() != title;
+    match hosts.iter().filter(differs).count() {
+        0 => title,
+        others => format!("{title} on {first}, and likewise on {}", units::hosts(others)),
     }
 }
 

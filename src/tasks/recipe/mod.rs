@@ -4,6 +4,7 @@
 mod command;
 mod fleet;
 mod gather;
+mod look;
 mod order;
 mod own;
 mod plan;
@@ -116,6 +117,9 @@ pub(super) async fn run(
         proved: None,
         lenient: false,
     };
+    if context.settings.mode == Mode::Check {
+        runner.walk.only_looks();
+    }
     let end = runner.acts(&script.acts).await;
     let end = match end {
         Err(Halt::Stop(stop)) => {
@@ -167,6 +171,9 @@ impl Runner<'_> {
     }
 
     async fn step(&mut self, action: &Action) -> Result<(), Halt> {
+        if self.context.settings.mode == Mode::Check {
+            return self.look(action).await;
+        }
         match &action.step.body {
             Body::Task { name, with } => self.task(action, name, with).await,
             Body::Run(run) => self.command(action, run).await,
@@ -186,13 +193,14 @@ impl Runner<'_> {
     /// The hooks of `failed`. What fails among them is told. A run that never got the lock has
     /// begun nothing, and what it would clean up is somebody else's.
     async fn after_failure(&mut self) -> Result<(), Stop> {
-        if self.begun.lock.is_none() && self.walk.script.actions().any(task::locks) {
+        let script = self.walk.script;
+        let never_began = self.begun.lock.is_none() && script.actions().any(task::locks);
+        if never_began || script.failed.is_empty() {
             return Ok(());
         }
         self.lenient = true;
         self.context.reporter.emit(Event::Note("-- failed".into()));
         self.walk.fleet.everybody();
-        let script = self.walk.script;
         match self.acts(&script.failed).await {
             Err(Halt::Stop(stop)) => {
                 self.say_what_stays();
@@ -239,11 +247,6 @@ impl Runner<'_> {
             self.context.reporter.emit(Event::Warning(text));
         }
         self.transcript.end(&self.context.reporter);
-    }
-
-    /// With `--check` only what looks is done; of everything else it is said what it would do.
-    fn only_looks(&self) -> bool {
-        self.context.settings.mode == Mode::Check
     }
 }
 

@@ -16,53 +16,47 @@ use crate::recipe::{Act, Action, Body, RecipeError, Run, Scope, Switch, With};
 use crate::settings::{Settings, TaskName};
 
 /// The steps of a recipe, in order, and those for a failure last.
-pub(super) fn of(walk: Walk<'_>, task: TaskName) -> Result<Plan, RecipeError> {
+pub(super) fn of(mut walk: Walk<'_>, task: TaskName) -> Result<Plan, RecipeError> {
     let script = walk.script;
-    let mut planner = Planner { walk, steps: Vec::new() };
-    // Nobody knows before what a run finds started already.
-    planner.walk.unknown.insert("started".to_owned());
-    planner.acts(&script.acts)?;
-    planner.walk.fleet.everybody();
-    planner.acts(&script.failed)?;
-    Ok(Plan { task, steps: planner.steps })
+    let mut steps = Vec::new();
+    walk.only_looks();
+    add(&mut walk, &script.acts, &mut steps)?;
+    walk.fleet.everybody();
+    add(&mut walk, &script.failed, &mut steps)?;
+    Ok(Plan { task, steps })
 }
 
+fn add(walk: &mut Walk<'_>, acts: &[Act], to: &mut Vec<Step>) -> Result<(), RecipeError> {
+    for act in acts {
+        let Act::Do(action) = act else { continue };
+        walk.variables.belong_to(action.stage);
+        to.extend(steps(walk, action)?);
+        walk.pass_by(action);
+    }
+    Ok(())
+}
+
+/// What a step comes to: several where hosts differ, none where nobody is to do it.
+pub(super) fn steps(walk: &Walk<'_>, action: &Action) -> Result<Vec<Step>, RecipeError> {
+    let mut steps = Vec::new();
+    let planner = Planner { walk };
+    let condition = match &action.step.body {
+        Body::Task { name, with } => planner.task(action, name, with, &mut steps)?,
+        Body::Run(run) => planner.run(action, run, "", &mut steps)?,
+        Body::Switch(switch) => planner.switch(action, switch, &mut steps)?,
+        // A script has none.
+        Body::Stage { .. } => None,
+    };
+    let placed = |step| Step { stage: action.stage, condition: condition.clone(), ..step };
+    Ok(steps.into_iter().map(placed).collect())
+}
+
+/// Each kind of step adds what it comes to, and gives what has to hold for it.
 struct Planner<'a> {
-    walk: Walk<'a>,
-    steps: Vec<Step>,
+    walk: &'a Walk<'a>,
 }
 
 impl Planner<'_> {
-    fn acts(&mut self, acts: &[Act]) -> Result<(), RecipeError> {
-        for act in acts {
-            let Act::Do(action) = act else { continue };
-            self.walk.variables.belong_to(action.stage);
-            let mut steps = Vec::new();
-            let condition = self.step(action, &mut steps)?;
-            self.steps.extend(steps.into_iter().map(|step| Step {
-                stage: action.stage,
-                condition: condition.clone(),
-                ..step
-            }));
-        }
-        Ok(())
-    }
-
-    /// Gives what has to hold for the steps.
-    fn step(&mut self, action: &Action, to: &mut Vec<Step>) -> Result<Option<String>, RecipeError> {
-        match &action.step.body {
-            Body::Task { name, with } => self.task(action, name, with, to),
-            Body::Run(run) => {
-                let condition = self.run(action, run, "", to)?;
-                self.walk.unknown.extend(run.register.clone());
-                Ok(condition)
-            }
-            Body::Switch(switch) => self.switch(action, switch, to),
-            // A script has none.
-            Body::Stage { .. } => Ok(None),
-        }
-    }
-
     fn task(
         &self,
         action: &Action,

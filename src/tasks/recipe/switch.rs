@@ -35,11 +35,6 @@ impl Runner<'_> {
         let places: Places =
             places.into_iter().map(|(host, place)| (host.name.clone(), place)).collect();
         let hosts = part.hosts();
-        if self.only_looks() {
-            let text = format!("would: switch {} to {release}", hosts.len());
-            self.context.reporter.emit(Event::Note(text));
-            return Ok(());
-        }
         self.transcript.note(&format!("switch to {release}"));
         let (groups, wait) = match &switch.groups {
             Some(groups) => (in_groups(hosts, groups.size), groups.wait),

@@ -26,10 +26,6 @@ impl Runner<'_> {
         let part = self.walk.of_task(action, spec)?;
         for Wanted { task, hosts } in self.walk.tasks(action, spec, with, &part)? {
             self.transcript.note(&format!("task {name}"));
-            if self.only_looks() {
-                self.look(task, hosts).await?;
-                continue;
-            }
             let results = self.carry_out(task, hosts).await?;
             self.walk.fleet.took(&results);
             self.take(&results)?;
@@ -148,36 +144,6 @@ impl Runner<'_> {
         Ok(results(ends))
     }
 
-    /// With `--check`: tasks that change nothing are done, and one that prepares only looks.
-    async fn look(&mut self, task: Task, hosts: Vec<Arc<Host>>) -> Result<(), Halt> {
-        let task = match task {
-            Task::Release(task) => match task.what {
-                ReleaseWhat::Check | ReleaseWhat::Prove | ReleaseWhat::List => task,
-                ReleaseWhat::Prepare => ReleaseTask { what: ReleaseWhat::Check, ..task },
-                _ => return self.would(Task::Release(task), hosts),
-            },
-            other => return self.would(other, hosts),
-        };
-        let context = self.context.with(Task::Release(task.clone()), hosts);
-        let ends = releases::run(&context, &task).await?;
-        for end in &ends {
-            for what in end.value.iter().flat_map(|done| &done.did) {
-                let text = format!("{}: would: {what}", end.result.host);
-                self.context.reporter.emit(Event::Note(text));
-            }
-        }
-        let results = results(ends);
-        self.take(&results)
-    }
-
-    fn would(&self, task: Task, hosts: Vec<Arc<Host>>) -> Result<(), Halt> {
-        let context = self.context.with(task, hosts);
-        for step in super::super::plan::of(&context.settings, &context.cast).steps {
-            self.context.reporter.emit(Event::Note(format!("would: {}", step.what)));
-        }
-        Ok(())
-    }
-
     fn holder(&self) -> LockHolder {
         let seconds = self.context.settings.timeout.as_secs();
         super::start::holder(&self.walk.script.name, &self.release, seconds)
@@ -201,6 +167,6 @@ fn is(action: &Action, task: TaskName) -> bool {
     matches!(&action.step.body, crate::recipe::Body::Task { name, .. } if name == task.as_str())
 }
 
-fn results<T>(ends: Vec<Ended<T>>) -> Vec<HostResult> {
+pub(super) fn results<T>(ends: Vec<Ended<T>>) -> Vec<HostResult> {
     ends.into_iter().map(|end| end.result).collect()
 }

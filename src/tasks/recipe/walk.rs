@@ -14,7 +14,8 @@ use super::variables::Variables;
 use crate::cli::{self, TaskSpec};
 use crate::inventory::{Host, Inventory};
 use crate::recipe::{
-    Action, Definition, Given, Problem, RecipeError, Run, Scope, Script, Template, With, text_of,
+    Action, Body, Definition, Given, Problem, RecipeError, Run, Scope, Script, Template, With,
+    text_of,
 };
 use crate::report::Refusal;
 use crate::settings::{self, Settings, Task};
@@ -52,6 +53,18 @@ pub(super) struct Wanted {
 }
 
 impl Walk<'_> {
+    /// From now on nothing is done, so nobody knows what steps would have found or given.
+    pub(super) fn only_looks(&mut self) {
+        self.unknown.insert("started".to_owned());
+    }
+
+    /// A step was not done.
+    pub(super) fn pass_by(&mut self, action: &Action) {
+        if let Body::Run(run) = &action.step.body {
+            self.unknown.extend(run.register.clone());
+        }
+    }
+
     /// The hosts of a built-in task.
     pub(super) fn of_task(&self, action: &Action, spec: &TaskSpec) -> Result<Part, RecipeError> {
         self.part(action, self.selection().of_task(spec.on))
@@ -63,7 +76,8 @@ impl Walk<'_> {
         let on = run.on.as_ref().map(|on| Ok((on.at(), on.text(&scope)?))).transpose()?;
         let chosen = self.selection().of_command(on.as_ref().map(|(_, text)| text.as_str()));
         let hosts = chosen.map_err(|error| {
-            let message = format!("on: {}", Refusal::new(&error, None).message);
+            // It is read as a limit is, and says so.
+            let message = Refusal::new(&error, None).message.replacen("--limit", "on", 1);
             RecipeError::at(on.map_or(&action.step.at, |(at, _)| at), Problem::Unfit(message))
         })?;
         let mut part = self.part(action, hosts)?;
