@@ -1,6 +1,6 @@
 //! What hosts print at about the same time, folded where it is the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use murder_protocol::verbs::OutputStream;
 
@@ -10,8 +10,11 @@ use murder_protocol::verbs::OutputStream;
 pub(super) struct Gather {
     /// In the order in which hosts printed first.
     hosts: Vec<String>,
-    lines: BTreeMap<(String, OutputStream), Vec<String>>,
+    lines: HashMap<String, Lines>,
 }
+
+/// What one host printed, standard output first.
+type Lines = BTreeMap<OutputStream, Vec<String>>;
 
 /// The same lines of some hosts.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,21 +27,20 @@ pub(super) struct Printed {
 impl Gather {
     /// A host printed something.
     pub(super) fn push(&mut self, host: &str, stream: OutputStream, lines: Vec<String>) {
-        if !self.hosts.iter().any(|known| known == host) {
+        if !self.lines.contains_key(host) {
             self.hosts.push(host.to_owned());
         }
-        self.lines.entry((host.to_owned(), stream)).or_default().extend(lines);
+        self.lines.entry(host.to_owned()).or_default().entry(stream).or_default().extend(lines);
     }
 
     /// Takes everything.
     pub(super) fn take(&mut self) -> Vec<Printed> {
         let mut shown: Vec<Printed> = Vec::new();
+        let mut places: BTreeMap<(OutputStream, Vec<String>), usize> = BTreeMap::new();
         for host in std::mem::take(&mut self.hosts) {
-            for stream in [OutputStream::Out, OutputStream::Err] {
-                let Some(lines) = self.lines.remove(&(host.clone(), stream)) else { continue };
-                let same =
-                    |printed: &&mut Printed| printed.stream == stream && printed.lines == lines;
-                match shown.iter_mut().find(same) {
+            for (stream, lines) in self.lines.remove(&host).unwrap_or_default() {
+                let place = *places.entry((stream, lines.clone())).or_insert(shown.len());
+                match shown.get_mut(place) {
                     Some(printed) => printed.hosts.push(host.clone()),
                     None => shown.push(Printed { hosts: vec![host.clone()], stream, lines }),
                 }

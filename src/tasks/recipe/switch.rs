@@ -120,11 +120,12 @@ impl Runner<'_> {
             keep: 0,
         };
         let ends = releases::look(self.context, &task, there.collect()).await?;
-        let found = |end: crate::fleet::Ended<murder_protocol::verbs::ReleaseDone>| {
-            let host = hosts.iter().find(|host| host.name == end.result.host)?;
-            Some((Arc::clone(host), end.value?.releases))
-        };
-        Ok(ends.into_iter().filter_map(found).collect())
+        let mut found: BTreeMap<String, Releases> = ends
+            .into_iter()
+            .filter_map(|end| Some((end.result.host, end.value?.releases)))
+            .collect();
+        let before = |host: &Arc<Host>| Some((Arc::clone(host), found.remove(&host.name)?));
+        Ok(hosts.iter().filter_map(before).collect())
     }
 
     /// Takes hosts back to what each had before. What fails is told.
