@@ -210,6 +210,22 @@ fn a_release_that_is_staged_with_other_content_is_refused_and_current_stays() {
 }
 
 #[test]
+fn a_condition_holds_for_every_step_of_a_call_and_for_its_switch_too() {
+    let site = project(240, 3);
+    recipe(
+        &site,
+        "most.yaml",
+        "description: deploys to most\nvars: { tree: '' }\nsteps:\n  - task: deploy\n    when: \"{{ host != \
+         'p2' }}\"\n    with: { files_path: '{{ tree }}' }\n",
+    );
+    site.murder("most release=r1 tree=FILES").expect(0);
+    for peer in ["p1", "p3"] {
+        assert_eq!(current(&site, peer), "r1");
+    }
+    assert_eq!(names(&place(&site, "p2")), ["shared"]);
+}
+
+#[test]
 fn a_second_deploy_is_told_who_holds_the_lock() {
     let site = project(210, 1);
     site.murder("distribute_files").expect(0);
