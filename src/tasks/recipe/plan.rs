@@ -125,12 +125,15 @@ impl Planner<'_> {
             false => "",
         };
         same(&part, to, |scope| {
-            self.walk.deploy_to(action, scope)?;
-            let release = match self.walk.release(action, scope)? {
-                Some(release) => release.to_string(),
-                None if found => "the release before".to_owned(),
-                None => return Err(needs(action, "release")),
+            if self.walk.knows("deploy_to") {
+                self.walk.deploy_to(action, scope)?;
+            }
+            let release = match self.walk.knows("release") {
+                true => self.walk.release(action, scope)?.map(|release| release.to_string()),
+                false => Some("what {{ release }} is by then".to_owned()),
             };
+            let before = || found.then(|| "the release before".to_owned());
+            let release = release.or_else(before).ok_or_else(|| needs(action, "release"))?;
             Ok(format!("switch to {release}, {how}{back}"))
         })?;
         for health in action.health() {

@@ -55,7 +55,8 @@ impl<'a> Call<'a> {
         keys(script)?;
         let host = cast.peers.first().unwrap_or(&cast.tracker);
         let scope = script.scope(FrameId::ROOT, &variables.of(host));
-        let release = scope.value("release").map_err(refused)?;
+        // One that a step has yet to find is none so far; what else is wrong is found below.
+        let release = scope.value("release").ok().flatten();
         let release = release.as_ref().map(text_of).unwrap_or_default();
         let fleet = Fleet::new(cast.peers.clone(), settings.max_fail);
         let unknown = BTreeSet::new();

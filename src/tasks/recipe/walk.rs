@@ -73,6 +73,12 @@ impl Walk<'_> {
     /// The hosts of a command.
     pub(super) fn of_command(&self, action: &Action, run: &Run) -> Result<Part, RecipeError> {
         let scope = self.scope(action, &self.variables.of(&self.cast.tracker));
+        if let Some(on) = run.on.as_ref().filter(|on| self.is_unknown(on, &scope)) {
+            let mut part = self.part(action, self.fleet.left())?;
+            let named = format!("{} names it", on.source());
+            part.condition = all_of(part.condition.into_iter().chain([named]).collect());
+            return Ok(part);
+        }
         let on = run.on.as_ref().map(|on| Ok((on.at(), on.text(&scope)?))).transpose()?;
         let chosen = self.selection().of_command(on.as_ref().map(|(_, text)| text.as_str()));
         let hosts = chosen.map_err(|error| {
@@ -134,6 +140,12 @@ impl Walk<'_> {
     /// Whether something of a value can't be known yet.
     pub(super) fn waits(&self, value: &Definition, scope: &Scope) -> bool {
         value.templates().into_iter().any(|template| self.is_unknown(template, scope))
+    }
+
+    /// Whether a variable's value can be known by now.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let behind = self.script.behind(std::iter::once(name));
+        behind.into_iter().all(|name| !self.unknown.contains(name))
     }
 
     /// The release that a switch leads to, unless hosts have to find it.
