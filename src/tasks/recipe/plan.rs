@@ -72,15 +72,28 @@ impl Planner<'_> {
             Err(_)
                 if part.first().is_some_and(|scope| with.iter().any(|key| waits(key, scope))) =>
             {
-                same(&part, to, |scope| {
-                    let keys = self.walk.keys(with, scope)?;
-                    let words = keys.iter().map(|(key, text)| format!(" {key}={text}"));
-                    Ok(words.fold(name.to_owned(), |all, word| all + &word))
-                })?;
-                return Ok(part.condition);
+                None
             }
-            tasks => tasks?,
+            tasks => Some(tasks?),
         };
+        if action.no_log {
+            let what = format!("{name}, with keys that are not shown (no_log)");
+            to.push(Step::new(what, names(&part.hosts()), Vec::new()));
+            return Ok(part.condition);
+        }
+        match tasks {
+            Some(tasks) => self.made(spec, tasks, to),
+            None => same(&part, to, |scope| {
+                let keys = self.walk.keys(with, scope)?;
+                let words = keys.iter().map(|(key, text)| format!(" {key}={text}"));
+                Ok(words.fold(name.to_owned(), |all, word| all + &word))
+            })?,
+        }
+        Ok(part.condition)
+    }
+
+    /// Tasks, as their own dry runs have them.
+    fn made(&self, spec: &TaskSpec, tasks: Vec<Wanted>, to: &mut Vec<Step>) {
         for Wanted { task, hosts } in tasks {
             let settings = Settings { task, ..self.walk.settings.clone() };
             let peers = match spec.on {
@@ -90,7 +103,6 @@ impl Planner<'_> {
             let cast = Cast { peers, ..self.walk.cast.clone() };
             to.extend(plan_of(&settings, &cast).steps);
         }
-        Ok(part.condition)
     }
 
     /// A command. `lead` stands before what is said of it.
