@@ -80,7 +80,8 @@ fn a_deploy_of_a_name_that_is_taken_is_refused_and_takes_no_release_away() {
     site.released("r1");
     site.released("r2");
 
-    site.build("r3").deploy("release=r1").code(3).says("/srv/app/releases/r1 is there already");
+    let taken = "the release r1 in /srv/app/releases was current before";
+    site.build("r3").deploy("release=r1").code(3).says(taken);
 
     site.all_have("r2");
     site.0.ok("deploy:rollback application=app");
