@@ -28,6 +28,9 @@ impl Desk {
 
     /// An event happened.
     pub fn handle(&mut self, event: &Event, now: Duration) -> Vec<Line> {
+        if let Event::Begun(release) = event {
+            self.invocation.name_release(release);
+        }
         let mut happened = self.ledger.apply(event, now);
         let over = match happened.pop() {
             Some(Happened::RunOver(summary)) => Some(summary),

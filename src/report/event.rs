@@ -67,6 +67,8 @@ pub enum Event {
     HostEnded(HostResult),
     /// The innermost task is over: each of its hosts has ended.
     TaskEnded,
+    /// Something of this release is on the hosts, so that trying again means to try it by its name.
+    Begun(Tag),
     /// Something worth knowing, one sentence without its full stop.
     Note(String),
     /// Something that is likely to surprise, one sentence without its full stop.
@@ -160,6 +162,7 @@ impl Event {
             | Self::Archive { .. }
             | Self::HostPhase { .. }
             | Self::Progress { .. }
+            | Self::Begun(_)
             | Self::TaskEnded
             | Self::Interrupted(_)
             | Self::Closed => {}

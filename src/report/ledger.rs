@@ -60,6 +60,7 @@ impl Ledger {
             | Event::Output { .. }
             | Event::Note(_)
             | Event::Warning(_)
+            | Event::Begun(_)
             | Event::Data(_)
             | Event::Interrupted(_)
             | Event::Closed => Vec::new(),

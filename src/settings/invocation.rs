@@ -1,5 +1,7 @@
 //! How `murder` was called, to build the commands that messages suggest.
 
+use murder_protocol::Tag;
+
 use super::Called;
 use crate::cli::{Options, TaskSpec, Values};
 use crate::recipe::MASK;
@@ -54,6 +56,13 @@ impl Invocation {
         let mut task = vec![task.to_owned()];
         task.extend(keys.map(|(key, text)| format!("{key}={}", quote(text))));
         Self { hosts, limit: options.limit.clone(), task }
+    }
+
+    /// From now on the task is about this release, unless its keys name one.
+    pub fn name_release(&mut self, release: &Tag) {
+        if !self.task.iter().any(|word| word.starts_with("release=")) {
+            self.task.push(format!("release={release}"));
+        }
     }
 
     /// The same task on the hosts in a file.
@@ -130,6 +139,15 @@ mod tests {
             typed.retry("/state/failed".as_ref()),
             r"murder -i 'my hosts.yaml' --limit @/state/failed create_torrent files_path='~/it'\''s' tag=v1"
         );
+    }
+
+    #[test]
+    fn a_retry_names_the_release_once() {
+        let mut typed = invocation(&["stage_release", "deploy_to=/srv/app"]);
+        for release in ["r1", "r2"] {
+            typed.name_release(&release.parse().unwrap());
+        }
+        assert_eq!(typed.again(), "murder stage_release deploy_to=/srv/app release=r1");
     }
 
     #[test]

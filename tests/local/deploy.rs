@@ -138,6 +138,24 @@ fn a_host_that_fails_beyond_the_tolerance_stops_the_deploy_before_anybody_switch
     assert!(releases.contains("1 host: p2  (differs from most)\n"), "{releases}");
 }
 
+#[test]
+fn a_deploy_that_failed_before_the_word_is_tried_again_by_the_name_that_it_has_made() {
+    let site = project(250, 2);
+    let text = "description: a deploy with a check\ninclude: [murder:deploy]\nhooks:\n  after:\n    \
+                updated:\n      - run: \"false\"\n";
+    recipe(&site, "deploy.yaml", text);
+    let ran = site.murder("deploy files_path=FILES").expect(3);
+    let (_, again) = ran.stderr.split_once("try these hosts again:\n").unwrap();
+    let release = again.split_whitespace().find(|word| word.starts_with("release=")).unwrap();
+
+    fs::remove_dir_all(site.path("recipes")).unwrap();
+    site.murder(&format!("deploy files_path=FILES {release}")).expect(0);
+
+    for peer in site.peers() {
+        assert_eq!(format!("release={}", current(&site, peer)), release);
+    }
+}
+
 /// Stages a release and goes no further, as a deploy whose workstation dies before the word.
 const STAGES: &str = "\
 description: stages a release

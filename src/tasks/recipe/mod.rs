@@ -80,6 +80,8 @@ struct Begun {
     agents: Vec<Arc<Host>>,
     /// Hosts on which this run has put the release in its place.
     placed: BTreeSet<String>,
+    /// Peers have got their part of a release, and nobody was told to switch to it.
+    brought: bool,
     /// The word of chance of the lock, once it is held.
     lock: Option<String>,
 }
@@ -129,6 +131,7 @@ pub(super) async fn run(
         Ok(()) => Ok(()),
         Err(halt) => {
             runner.after_failure().await?;
+            runner.say_what_a_retry_finds();
             Err(halt)
         }
     };
@@ -238,6 +241,16 @@ impl Runner<'_> {
     /// Whether the switch is one back.
     fn kind(&self) -> SwitchKind {
         if self.proved.is_some() { SwitchKind::Rollback } else { SwitchKind::Deploy }
+    }
+
+    /// Hosts keep what they have fetched under the name of the release. Once somebody was told to
+    /// switch, the name is used up.
+    fn say_what_a_retry_finds(&self) {
+        if self.begun.brought
+            && let Ok(release) = self.release.parse()
+        {
+            self.context.reporter.emit(Event::Begun(release));
+        }
     }
 
     fn say_what_stays(&self) {

@@ -99,6 +99,7 @@ impl Runner<'_> {
             let deploy_to = places[&host.name].to_string();
             Ok(ReleaseSwitch { deploy_to, release: release.clone(), by: by.clone(), why })
         };
+        self.begun.brought = false;
         let results =
             release::switch(self.context, TaskName::Switch, release, may_miss, hosts, order)
                 .await?;

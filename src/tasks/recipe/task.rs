@@ -92,6 +92,7 @@ impl Runner<'_> {
         match context.settings.task.name() {
             TaskName::Peer => {
                 let done = results.iter().filter(|result| done(result));
+                self.begun.brought = true;
                 self.begun.placed.extend(done.map(|result| result.host.clone()));
             }
             TaskName::StartTracker => self.begun.tracker |= results.iter().any(done),
