@@ -11,7 +11,9 @@ use std::fs;
 use std::sync::Arc;
 
 use chain::chain;
-use murder::recipe::{Act, Body, Book, Command, Given, RecipeError, Script, Values, text_of};
+use murder::recipe::{
+    Act, Body, Book, Command, Given, RecipeError, Scope, Script, Template, Values, text_of,
+};
 use serde_json::json;
 
 fn book() -> Book {
@@ -45,19 +47,31 @@ fn ours() -> serde_json::Value {
         "host": "web1", "release": "20261125103000", "tag": "20261125103000", "flags": [],
         "stage": "updating", "user": "ada", "started": [], "application": "shop",
         "repository": "https://example.org/shop.git",
+        // What a step of deploy-git asks git.
+        "commit_time": "1764066600",
     })
 }
 
-/// Renders each step whose conditions hold.
+/// Renders each step whose conditions hold, but for what needs an output that is yet to come.
 fn check(script: &Script, given: &Given) -> Result<(), RecipeError> {
+    let mut later = Vec::new();
     for action in script.actions() {
+        let unknown = |template: &Template, scope: &Scope| {
+            scope.reads(template).iter().any(|name| later.contains(name))
+        };
         let mut done = true;
         for guard in &action.guards {
-            done = done && guard.when.holds(&script.scope(guard.frame, given))?;
+            let scope = script.scope(guard.frame, given);
+            done = done && (unknown(&guard.when, &scope) || guard.when.holds(&scope)?);
         }
         let scope = script.scope(action.frame, given);
         for template in action.step.templates().into_iter().filter(|_| done) {
-            template.value(&scope)?;
+            if !unknown(template, &scope) {
+                template.value(&scope)?;
+            }
+        }
+        if let Body::Run(run) = &action.step.body {
+            later.extend(run.register.clone());
         }
     }
     Ok(())

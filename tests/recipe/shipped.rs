@@ -58,7 +58,7 @@ fn a_deploy_has_the_swarm_between_its_lock_and_its_switch() {
         finishing] [finished finished]";
     assert_eq!(words.join(" "), expected);
     let peer = "peer tag=20261125103000 destination_path=/srv/shop/releases/20261125103000 \
-                no_tag_directory=true";
+                no_tag_directory=true as_release=true";
     assert!(lines.iter().any(|line| line == peer), "{lines:?}");
     let last = failed(&script, &given).pop().unwrap();
     assert_eq!(last, "unlock_deploys deploy_to=/srv/shop");
