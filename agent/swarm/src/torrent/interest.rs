@@ -143,7 +143,7 @@ impl Torrent {
     /// share of what our link has brought fills a part of one only.
     pub(super) fn busy_sources(&self, now: Time, but: ConnId) -> usize {
         let is_busy = |conn: &&Conn| conn.is_source() && !conn.down.draining && conn.id != but;
-        let share = self.downloaded.most() / self.config.download_slots.max(1) as u64;
+        let share = self.downloaded.most() / self.limit.allowed().max(1) as u64;
         let filled = |conn: &Conn| match conn.down.rate.per_second(now) {
             rate if now.since(conn.down.since) >= SETTLED && rate < share => rate * PARTS / share,
             _ => PARTS,

@@ -219,11 +219,13 @@ impl Torrent {
         let more = self.conns.values().any(|conn| {
             conn.wanted > 0 && (conn.down.interest == Interest::Declined || !conn.is_source())
         });
-        if sources >= self.limit.allowed() && more {
+        let before = self.limit.allowed();
+        if sources >= before && more {
             self.limit.observe(now, self.downloaded.per_second(now), self.evenness(now));
             self.pending.interest = true;
         }
-        if sources > self.limit.allowed() {
+        // After a trial that was in vain three sources bring no more than two did, and fill no more.
+        if sources > self.limit.allowed() || before > self.limit.allowed() {
             self.drain_one(now, NOBODY);
         }
     }
