@@ -10,25 +10,36 @@ use crate::{PIECE, all_complete};
 
 /// So many peers take at most so many times the least possible time. This is what holds, with a
 /// little to spare, and to be lowered with every better policy; 1.05 is aimed at.
-const LIMITS: [(u32, f64); 3] = [(100, 1.065), (1000, 1.1), (10_000, 1.15)];
+const LIMITS: [(u32, f64); 5] =
+    [(16, 1.035), (64, 1.055), (100, 1.06), (1000, 1.1), (10_000, 1.15)];
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const PIECES: u64 = 512;
 
 #[test]
-fn a_hundred_peers_come_close_to_the_least_possible_time() {
+fn sixteen_peers_come_close_to_the_least_possible_time() {
     the_worst_stays_below(LIMITS[0], &SEEDS);
+}
+
+#[test]
+fn sixty_four_peers_come_close_to_the_least_possible_time() {
+    the_worst_stays_below(LIMITS[1], &SEEDS);
+}
+
+#[test]
+fn a_hundred_peers_come_close_to_the_least_possible_time() {
+    the_worst_stays_below(LIMITS[2], &SEEDS);
 }
 
 #[test]
 #[ignore = "takes two minutes of a core: cargo test --release -p murder-sim -- --ignored a_thousand"]
 fn a_thousand_peers_come_close_to_the_least_possible_time() {
-    the_worst_stays_below(LIMITS[1], &SEEDS);
+    the_worst_stays_below(LIMITS[3], &SEEDS);
 }
 
 #[test]
 #[ignore = "takes three quarters of an hour of a core: cargo test --release -p murder-sim -- --ignored ten_thousand"]
 fn ten_thousand_peers_come_close_to_the_least_possible_time() {
-    the_worst_stays_below(LIMITS[2], &SEEDS);
+    the_worst_stays_below(LIMITS[4], &SEEDS);
 }
 
 fn the_worst_stays_below((peers, limit): (u32, f64), seeds: &[u64]) {
