@@ -42,7 +42,7 @@ pub(super) fn limited(
     ];
     let plots = vec![Plot::Completion { bound: field.flow_seconds() }];
     let title = format!("{peers} peers with links of {mbit} Mbit/s");
-    let mut tools = tools();
+    let mut tools = tools(Libtorrent::tuned());
     tools.push(Box::new(Udpcast));
     tools.push(Box::new(Simulated));
     Ok(race::run(name, &field, tools, About { title, text, columns, plots }, asked))
@@ -64,14 +64,9 @@ pub(super) fn small(name: &str, asked: &Asked) -> Outcome<Record> {
     ];
     let title = format!("1 MiB to {peers} peers");
     let about = About { title, text, columns, plots: Vec::new() };
-    Ok(race::run(name, &field, tools(), about, asked))
+    Ok(race::run(name, &field, tools(Libtorrent::small()), about, asked))
 }
 
-fn tools() -> Vec<Box<dyn Tool>> {
-    vec![
-        Box::new(Murder::default()),
-        Box::new(Libtorrent::tuned()),
-        Box::new(Aria2),
-        Box::new(Chain),
-    ]
+fn tools(libtorrent: Libtorrent) -> Vec<Box<dyn Tool>> {
+    vec![Box::new(Murder::default()), Box::new(libtorrent), Box::new(Aria2), Box::new(Chain)]
 }
