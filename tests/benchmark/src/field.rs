@@ -23,6 +23,7 @@ use crate::machine::Busy;
 use crate::member::Member;
 use crate::payload;
 use crate::record::Sample;
+use crate::tools::rqbit;
 use crate::{Outcome, relay};
 
 /// The members, and the file.
@@ -244,7 +245,8 @@ impl Field {
 }
 
 fn bring_up(hosts: usize) -> Outcome<Arc<Fleet>> {
-    let programs = vec![std::env::current_exe()?, agent()?];
+    let mut programs = vec![std::env::current_exe()?, agent()?];
+    programs.extend(rqbit::installed());
     Ok(Arc::new(Fleet::up(&Plan { hosts, sshd: false, programs })))
 }
 

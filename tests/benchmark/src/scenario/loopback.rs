@@ -9,7 +9,7 @@ use crate::tools::Tool;
 use crate::tools::aria2::Aria2;
 use crate::tools::libtorrent::Libtorrent;
 use crate::tools::murder::Murder;
-use crate::tools::rqbit::Rqbit;
+use crate::tools::rqbit::{self, Rqbit};
 
 /// So many MiB to so many peers on loopback addresses of one host.
 pub(super) fn measure(name: &str, peers: usize, mib: u64, asked: &Asked) -> Outcome<Record> {
@@ -34,7 +34,7 @@ pub(super) fn measure(name: &str, peers: usize, mib: u64, asked: &Asked) -> Outc
     let mut tools: Vec<Box<dyn Tool>> =
         vec![Box::new(Murder::default()), Box::new(Libtorrent::unlimited()), Box::new(Aria2)];
     // It takes minutes to build, which a smoke run does without.
-    if Rqbit::is_installed() {
+    if rqbit::installed().is_some() {
         tools.push(Box::new(Rqbit));
     }
     Ok(race::run(name, &field, tools, About { title, text, columns, plots }, asked))

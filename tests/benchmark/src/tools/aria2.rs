@@ -28,8 +28,9 @@ impl Tool for Aria2 {
 
     fn run(&self, field: &Field) -> Outcome<Sample> {
         foreign::prepare(field, 17)?;
+        let before = foreign::announces(field);
         let seeder = start(field.seeder(), &["--dir=/srv/payload", "--check-integrity=true"])?;
-        foreign::wait_for_announce(field, field.seeder())?;
+        foreign::wait_for_announce(field, &before)?;
         let hold = Hold::of_child(&seeder)?;
         let mut finishes = Finishes::new();
         let mut peers = Vec::new();

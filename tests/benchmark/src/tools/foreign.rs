@@ -1,13 +1,13 @@
 //! What other people's BitTorrent clients need: a torrent made by mktorrent, and opentracker.
 
 use std::fs;
+use std::net::SocketAddrV4;
 use std::process::{Child, Stdio};
 
 use murder_testfleet::State;
 
 use crate::Outcome;
 use crate::field::{Field, PAYLOAD, wait_until};
-use crate::member::Member;
 
 /// Makes a torrent of the field's file with pieces of 2^n bytes, puts it on every host, and starts
 /// a tracker for it.
@@ -39,15 +39,19 @@ pub(crate) fn prepare(field: &Field, piece_bits: u32) -> Outcome<()> {
     wait_until("opentracker listens", || tracker.host().listens(TRACKER_PORT))
 }
 
-/// Waits until the tracker has answered a member's announce, and so knows it.
-pub(crate) fn wait_for_announce(field: &Field, member: &Member) -> Outcome<()> {
-    wait_until(&format!("{} is known to opentracker", member.name), || {
-        let mut sockets = field.tracker().host().sockets().into_iter();
-        sockets.any(|socket| {
-            socket.local.port() == TRACKER_PORT
-                && socket.state == State::TimeWait
-                && socket.remote.ip().to_string() == member.address
-        })
+/// The other ends of connections that the tracker has answered and closed.
+pub(crate) fn announces(field: &Field) -> Vec<SocketAddrV4> {
+    let sockets = field.tracker().host().sockets().into_iter();
+    let closed = sockets
+        .filter(|socket| socket.local.port() == TRACKER_PORT && socket.state == State::TimeWait);
+    closed.map(|socket| socket.remote).collect()
+}
+
+/// Waits until the tracker has answered one more announce than these, that of the seeder, and so
+/// knows it.
+pub(crate) fn wait_for_announce(field: &Field, before: &[SocketAddrV4]) -> Outcome<()> {
+    wait_until("opentracker knows the seeder", || {
+        announces(field).iter().any(|from| !before.contains(from))
     })
 }
 

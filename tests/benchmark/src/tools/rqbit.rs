@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use murder_testfleet::PROGRAMS;
+
 use super::{Tool, foreign};
 use crate::Outcome;
 use crate::field::{Field, Hold};
@@ -13,11 +15,10 @@ use crate::record::Sample;
 /// rqbit.
 pub(crate) struct Rqbit;
 
-impl Rqbit {
-    /// Whether `tests/bench` could build it.
-    pub(crate) fn is_installed() -> bool {
-        program().is_ok_and(|program| program.exists())
-    }
+/// Where `tests/bench` has installed it, if it could be built.
+pub(crate) fn installed() -> Option<PathBuf> {
+    let path = std::env::current_dir().ok()?.join("target/bench-tools/bin/rqbit");
+    path.is_file().then_some(path)
 }
 
 impl Tool for Rqbit {
@@ -26,7 +27,7 @@ impl Tool for Rqbit {
     }
 
     fn version(&self) -> String {
-        let output = program().and_then(|program| Ok(Command::new(program).arg("-V").output()?));
+        let output = installed().and_then(|path| Command::new(path).arg("-V").output().ok());
         let said = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         said.unwrap_or_default().trim_start_matches("rqbit ").to_owned()
     }
@@ -37,14 +38,15 @@ impl Tool for Rqbit {
 
     fn run(&self, field: &Field) -> Outcome<Sample> {
         foreign::prepare(field, 17)?;
+        let before = foreign::announces(field);
         let seeder = start(field.seeder(), 0, "/srv/payload")?;
-        foreign::wait_for_announce(field, field.seeder())?;
+        foreign::wait_for_announce(field, &before)?;
         let hold = Hold::of_child(&seeder)?;
         let mut finishes = Finishes::new();
         let mut peers = Vec::new();
         for (number, member) in field.peers().iter().enumerate() {
             let mut peer = start(member, number + 1, &member.folder)?;
-            let says = peer.stderr.take().ok_or("no stderr")?;
+            let says = peer.stdout.take().ok_or("no stdout")?;
             finishes.on_line(member.name.clone(), says, Some("torrent finished"));
             peers.push(peer);
         }
@@ -56,16 +58,11 @@ impl Tool for Rqbit {
 }
 
 fn start(member: &Member, number: usize, folder: &str) -> Outcome<Child> {
-    let mut command = member.command(program()?.to_str().ok_or("its path is not UTF-8")?);
+    let mut command = member.command(&format!("{PROGRAMS}/rqbit"));
     command.args(OPTIONS).args(["--listen-port", &(4240 + number).to_string()]);
     command.args(["download", "--overwrite", "-o", folder, &member.file(foreign::TORRENT)]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     Ok(command.spawn()?)
-}
-
-/// Where `tests/bench` has installed it.
-fn program() -> Outcome<PathBuf> {
-    Ok(std::env::current_dir()?.join("target/bench-tools/bin/rqbit"))
 }
 
 const OPTIONS: &[&str] = &["--disable-dht", "--disable-upnp-port-forward"];
