@@ -270,7 +270,7 @@ interrupted: murder stopped following; hosts that were told to switch do so
   follow them again:  murder -i prod.yaml attach tag=r2
 interrupted: murder stopped; a host may end what it had begun
   see what runs there:  murder -i prod.yaml status
-interrupted: murder stopped, and nothing goes on
+interrupted: murder stopped, and nothing that it did goes on
 "
     );
     let mut play = Play::json("interrupt-json", Verbosity::Normal);

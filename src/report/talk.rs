@@ -107,7 +107,7 @@ impl Talk {
         let word = self.paint.warn("interrupted:");
         let tag = |tag| format!("tag={tag}");
         match goes_on {
-            GoesOn::Nothing => format!("{word} murder stopped, and nothing goes on"),
+            GoesOn::Nothing => format!("{word} murder stopped, and nothing that it did goes on"),
             GoesOn::Begun => format!(
                 "{word} murder stopped; a host may end what it had begun\n  \
                  see what runs there:  {}",

@@ -90,6 +90,24 @@ impl Invocation {
         self.command(self.limit.as_deref(), &words)
     }
 
+    /// The same command with one key set to this.
+    pub fn again_with(&self, key: &str, text: &str) -> String {
+        let key = format!("{key}=");
+        let mut task = self.task.clone();
+        task.retain(|word| !word.starts_with(&key));
+        task.push(format!("{key}{}", quote(text)));
+        self.command(self.limit.as_deref(), &task)
+    }
+
+    /// Another recipe about the same application.
+    pub fn of_application(&self, recipe: &str) -> String {
+        let is_its =
+            |word: &&String| ["application=", "deploy_to="].iter().any(|key| word.starts_with(key));
+        let mut task = vec![recipe.to_owned()];
+        task.extend(self.task.iter().filter(is_its).cloned());
+        self.command(self.limit.as_deref(), &task)
+    }
+
     fn command(&self, limit: Option<&str>, task: &[String]) -> String {
         let mut words = vec!["murder".to_owned()];
         words.extend(self.hosts.iter().cloned());

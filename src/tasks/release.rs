@@ -17,7 +17,7 @@ use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Outcome};
 use crate::inventory::{self, Host};
 use crate::report::{Event, GoesOn};
 use crate::settings::TaskName;
-use crate::ssh::{CallError, Connection};
+use crate::ssh::CallError;
 
 /// Lets an agent wait on each of these hosts where none does; returns once the tracker has let
 /// them in. Gives each host's end, and the hosts on which one waits because of this.
@@ -119,7 +119,7 @@ pub(super) async fn switch(
     may_miss: usize,
     hosts: Vec<Arc<Host>>,
     order: impl Fn(&Host) -> Result<ReleaseSwitch, Failure>,
-) -> Result<Vec<HostResult>, Stop> {
+) -> Result<Word, Stop> {
     context.task_started(task, &hosts);
     let mut outcomes = Outcomes::of(&context.reporter, hosts.iter().map(|host| host.name.clone()));
     let orders = hosts.iter().map(|host| {
@@ -133,14 +133,23 @@ pub(super) async fn switch(
             Err(failure) => bad.push((host, failure)),
         }
     }
-    if bad.is_empty() {
+    let word = if bad.is_empty() {
         let request = SwitchOut { release: release.clone(), may_miss, orders: good };
-        give_the_word(context, &request, &mut outcomes).await?;
+        give_the_word(context, &request, &mut outcomes).await?
     } else {
         withhold(bad, &good, &mut outcomes);
-    }
+        Word::Withheld
+    };
     context.reporter.emit(Event::TaskEnded);
-    Ok(outcomes.results())
+    Ok(word(outcomes.results()))
+}
+
+/// What became of the word to switch, and of each host.
+pub(super) enum Word {
+    /// It went out, or may have.
+    Given(Vec<HostResult>),
+    /// Nobody was told.
+    Withheld(Vec<HostResult>),
 }
 
 /// Nobody is told, because of some hosts.
@@ -158,7 +167,7 @@ async fn give_the_word(
     context: &Context,
     request: &SwitchOut,
     outcomes: &mut Outcomes<'_>,
-) -> Result<(), Stop> {
+) -> Result<fn(Vec<HostResult>) -> Word, Stop> {
     let connection = tokio::select! {
         connection = context.open_tracker() => connection,
         () = context.interrupt.wait() => return Err(context.interrupted(GoesOn::Nothing)),
@@ -167,13 +176,13 @@ async fn give_the_word(
         Ok(connection) => connection,
         Err(failure) => {
             outcomes.end_all(&failure);
-            return Ok(());
+            return Ok(Word::Withheld);
         }
     };
     // From here on it can't be taken back.
     let goes_on = || context.interrupted(GoesOn::Switch(request.release.clone()));
     let told = tokio::select! {
-        told = tell(context, &connection, request) => told,
+        told = connection.call(request) => told,
         () = context.interrupt.wait() => return Err(goes_on()),
     };
     let run = match told {
@@ -182,11 +191,19 @@ async fn give_the_word(
             context.reporter.emit(Event::Warning(nobody_told(&missing, request)));
             let because = missing.into_iter().map(|MissingHost { host, failure }| (host, failure));
             withhold(because.collect(), &request.orders, outcomes);
-            return Ok(());
+            return Ok(Word::Withheld);
         }
-        Err(failure) => {
-            outcomes.end_all(&failure);
-            return Ok(());
+        Err(error) => {
+            let failure = context.at_tracker(error.failure());
+            if matches!(error, CallError::Refused(_) | CallError::NoAgent(_)) {
+                outcomes.end_all(&failure);
+                return Ok(Word::Withheld);
+            }
+            let message =
+                format!("it is not known whether the hosts were told: {}", failure.message);
+            let failure = Failure::new(failure.blame, message);
+            outcomes.end_all(&failure.hint("murder releases tells who has switched"));
+            return Ok(Word::Given);
         }
     };
     let mut watcher = Watcher::start(context.clone(), connection, run);
@@ -195,7 +212,7 @@ async fn give_the_word(
     loop {
         tokio::select! {
             news = watcher.next() => match news {
-                Some(news) => if outcomes.take(news) == More::No { return Ok(()) },
+                Some(news) => if outcomes.take(news) == More::No { return Ok(Word::Given) },
                 None => break,
             },
             () = &mut deadline => break,
@@ -203,7 +220,7 @@ async fn give_the_word(
         }
     }
     outcomes.end_all(&no_word());
-    Ok(())
+    Ok(Word::Given)
 }
 
 /// Why the tracker has told nobody.
@@ -215,25 +232,6 @@ fn nobody_told(missing: &[MissingHost], request: &SwitchOut) -> String {
         inventory::fold(names, MOST_NAMES),
         if may_miss == 0 { "none".to_owned() } else { format!("only {may_miss}") },
     )
-}
-
-/// Returns once every agent that waits was told, or nobody.
-async fn tell(
-    context: &Context,
-    connection: &Connection,
-    request: &SwitchOut,
-) -> Result<SwitchOutReply, Failure> {
-    let error = match connection.call(request).await {
-        Ok(reply) => return Ok(reply),
-        Err(error) => error,
-    };
-    let failure = context.at_tracker(error.failure());
-    if matches!(error, CallError::Refused(_) | CallError::NoAgent(_)) {
-        return Err(failure);
-    }
-    let message = format!("it is not known whether the hosts were told: {}", failure.message);
-    let hint = format!("murder attach tag={} and murder releases tell", request.release);
-    Err(Failure::new(failure.blame, message).hint(hint))
 }
 
 /// Hosts that are named before the rest is only counted.

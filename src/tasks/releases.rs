@@ -169,7 +169,7 @@ where
 fn is_held(context: &Context, held: &HeldLock) -> Failure {
     let HeldLock { holder: LockHolder { who, what, seconds, .. }, held_seconds } = held;
     let since = units::whole_duration(Duration::from_secs(*held_seconds));
-    let unlock = context.settings.invocation.other(&["deploy:unlock"]);
+    let unlock = context.settings.invocation.of_application("deploy:unlock");
     let (stale, hint) = match held_seconds > seconds {
         true => ("; the lock is stale", format!("clear it with {unlock}")),
         false => ("", format!("wait for it; if that deploy is gone, clear the lock with {unlock}")),

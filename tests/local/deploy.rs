@@ -327,6 +327,79 @@ fn a_secret_leaves_by_no_way_out() {
     }
 }
 
+/// A deploy with a command before a stage that never ends.
+fn stays_before(site: &Site, stage: &str) {
+    let text = format!(
+        "description: a deploy with a gate\ninclude: [murder:deploy]\nhooks:\n  before:\n    \
+         {stage}:\n      - {{ name: the gate, run: [sleep, inf], on: p1 }}\n"
+    );
+    recipe(site, "deploy.yaml", &text);
+}
+
+#[test]
+fn ctrl_c_before_the_word_says_that_nobody_has_switched_what_goes_on_and_how_to_go_on() {
+    let site = project(240, 2);
+    stays_before(&site, "publishing");
+    let inventory = site.path("inventory.yaml");
+    let murder = format!("murder -i {}", inventory.display());
+    let files = site.path("files");
+
+    let ran = site.interrupted_at("deploy release=r1 files_path=FILES", "run the gate").expect(130);
+
+    let expected = format!(
+        "warning: nobody has switched: every host has what it had before
+warning: what deploy started goes on without murder: the tracker, the seeder, and agents that wait \
+         on 2 hosts, 8h00m from their start at most
+warning: the lock of deploy stays
+  give it back:         {murder} deploy:unlock
+  then go on:           {murder} deploy files_path={files} release=r1
+  or end what goes on:  {murder} stop_seeding tag=app-r1
+                        {murder} cool
+                        {murder} stop_tracker
+",
+        files = files.display(),
+    );
+    assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+    for peer in site.peers() {
+        assert!(!place(&site, peer).join("current").exists());
+    }
+    for line in ["deploy:unlock", "stop_seeding tag=app-r1", "cool", "stop_tracker"] {
+        site.murder(line).expect(0);
+    }
+    assert!(!site.murder("status").expect(0).stdout.contains("running, process"));
+}
+
+#[test]
+fn ctrl_c_after_the_word_says_that_all_have_switched() {
+    let site = project(248, 2);
+    stays_before(&site, "finishing");
+
+    let ran = site.interrupted_at("deploy release=r1 files_path=FILES", "run the gate").expect(130);
+
+    assert!(ran.stderr.contains("warning: all 2 have switched to r1\n"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("go on: "), "{}", ran.stderr);
+    for peer in site.peers() {
+        assert_eq!(current(&site, peer), "r1");
+    }
+}
+
+#[test]
+fn a_deploy_that_failed_says_who_has_switched_and_leaves_nothing_running() {
+    let site = project(136, 2);
+    let text = "description: a deploy with a check\ninclude: [murder:deploy]\nhooks:\n  after:\n    \
+                updated:\n      - run: [\"false\"]\n        on: p2\n";
+    recipe(&site, "deploy.yaml", text);
+
+    let ran = site.murder("deploy release=r1 files_path=FILES").expect(3);
+
+    let expected = "warning: nobody has switched: every host has what it had before\n";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    for word in ["attach", "deploy:unlock", "goes on"] {
+        assert!(!ran.stderr.contains(word), "{word}: {}", ran.stderr);
+    }
+    assert!(!site.murder("status").expect(0).stdout.contains("running, process"));
+}
+
 #[test]
 fn a_check_says_what_is_missing_and_changes_nothing() {
     let site = project(230, 2);

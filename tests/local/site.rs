@@ -1,9 +1,10 @@
 //! A fleet of folders for one test, ended and removed with it.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use crate::tree;
 
@@ -61,24 +62,38 @@ impl Site {
 
     /// Runs one line of a session; FILES and FOLDER stand for those paths.
     pub(crate) fn murder(&self, line: &str) -> Ran {
+        let output = self.command(line).output().unwrap();
+        Ran::new(line, output)
+    }
+
+    /// Runs one line, and presses Ctrl-C once it has said something that has the text in it.
+    pub(crate) fn interrupted_at(&self, line: &str, text: &str) -> Ran {
+        let mut child = self.command(line).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains(text) {
+            assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended before {text:?}: {said}");
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        stderr.read_to_string(&mut said).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Ran { stderr: said, ..Ran::new(line, output) }
+    }
+
+    fn command(&self, line: &str) -> Command {
         let line = line
             .replace("FILES", &self.path("files").to_string_lossy())
             .replace("FOLDER", &self.folder.path().to_string_lossy());
-        let output = Command::new(env!("CARGO_BIN_EXE_murder"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_murder"));
+        command
             .arg("-i")
             .arg(self.path("inventory.yaml"))
             .args(["--timeout", "120"])
             .args(line.split_whitespace())
             .current_dir(self.folder.path())
-            .env("XDG_STATE_HOME", self.path("state"))
-            .output()
-            .unwrap();
-        Ran {
-            line,
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+            .env("XDG_STATE_HOME", self.path("state"));
+        command
     }
 
     /// The same with `--json`.
@@ -177,6 +192,15 @@ impl Drop for Site {
 }
 
 impl Ran {
+    fn new(line: &str, output: Output) -> Self {
+        Self {
+            line: line.to_owned(),
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The exit code has to be this one.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {

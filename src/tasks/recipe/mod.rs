@@ -9,6 +9,7 @@ mod order;
 mod own;
 mod plan;
 mod select;
+mod standing;
 mod start;
 mod switch;
 mod task;
@@ -18,6 +19,7 @@ mod walk;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use murder_protocol::verbs::SwitchKind;
 use murder_protocol::{Blame, Failure, Tag};
@@ -30,6 +32,7 @@ use crate::recipe::{Act, Action, Body, RecipeError, Stage};
 use crate::report::{Event, Refusal};
 use crate::settings::{Mode, TaskName};
 use fleet::Verdict;
+use standing::{Standing, Switched};
 use transcript::Transcript;
 use walk::Walk;
 
@@ -65,6 +68,7 @@ struct Runner<'a> {
     /// The release that the run was given; empty if hosts have to find it.
     release: String,
     begun: Begun,
+    switched: Switched,
     /// The release that hosts have proved to have, to go back to.
     proved: Option<Tag>,
     /// What is left of a failure is told and stops nothing.
@@ -75,9 +79,12 @@ struct Runner<'a> {
 #[derive(Default)]
 struct Begun {
     tracker: bool,
-    seeder: bool,
+    /// What the seeder has that this run has started.
+    seeder: Option<Tag>,
     /// Hosts on which an agent waits because of this run.
     agents: Vec<Arc<Host>>,
+    /// How long those wait.
+    agents_for: Duration,
     /// Hosts on which this run has put the release in its place.
     placed: BTreeSet<String>,
     /// Peers have got their part of a release, and nobody was told to switch to it.
@@ -90,7 +97,7 @@ impl Begun {
     fn words(&self) -> Vec<&'static str> {
         let all = [
             (self.tracker, "tracker"),
-            (self.seeder, "seeder"),
+            (self.seeder.is_some(), "seeder"),
             (!self.agents.is_empty(), "agents"),
         ];
         all.into_iter().filter(|(begun, _)| *begun).map(|(_, word)| word).collect()
@@ -116,6 +123,7 @@ pub(super) async fn run(
         transcript,
         release,
         begun: Begun::default(),
+        switched: Switched::default(),
         proved: None,
         lenient: false,
     };
@@ -125,13 +133,14 @@ pub(super) async fn run(
     let end = runner.acts(&script.acts).await;
     let end = match end {
         Err(Halt::Stop(stop)) => {
-            runner.say_what_stays();
+            runner.say_where_it_stands();
             return Err(stop);
         }
         Ok(()) => Ok(()),
         Err(halt) => {
             runner.after_failure().await?;
             runner.say_what_a_retry_finds();
+            runner.say_who_has_switched();
             Err(halt)
         }
     };
@@ -206,7 +215,7 @@ impl Runner<'_> {
         self.walk.fleet.everybody();
         match self.acts(&script.failed).await {
             Err(Halt::Stop(stop)) => {
-                self.say_what_stays();
+                self.say_where_it_stands();
                 Err(stop)
             }
             Err(Halt::Blocked(failure)) => {
@@ -253,14 +262,38 @@ impl Runner<'_> {
         }
     }
 
-    fn say_what_stays(&self) {
-        if self.begun.lock.is_some() {
-            let unlock = self.context.settings.invocation.other(&["deploy:unlock"]);
-            let text = format!("the lock of the deploy stays; {unlock} gives it back");
+    /// After a failure, whose clean-up is over.
+    fn say_who_has_switched(&self) {
+        if self.walk.script.actions().any(switches) && self.context.settings.mode != Mode::Check {
+            let text = self.standing().switch();
+            self.context.reporter.emit(Event::Warning(text));
+        }
+    }
+
+    /// After Ctrl-C, when nothing is cleaned up.
+    fn say_where_it_stands(&self) {
+        self.say_who_has_switched();
+        let standing = self.standing();
+        for text in [standing.goes_on(), standing.next()].into_iter().flatten() {
             self.context.reporter.emit(Event::Warning(text));
         }
         self.transcript.end(&self.context.reporter);
     }
+
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            recipe: &self.walk.script.name,
+            hosts: self.context.cast.peers.len(),
+            release: self.proved.as_ref().map_or(&self.release, Tag::as_str),
+            begun: &self.begun,
+            switched: &self.switched,
+            invocation: &self.context.settings.invocation,
+        }
+    }
+}
+
+fn switches(action: &Action) -> bool {
+    matches!(action.step.body, Body::Switch(_))
 }
 
 /// A host's part that was not done, since others stopped the run.

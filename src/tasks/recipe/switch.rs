@@ -7,7 +7,8 @@ use murder_protocol::Tag;
 use murder_protocol::verbs::{ReleaseSwitch, Releases, SwitchKind};
 use serde_json::Value;
 
-use super::super::{release, releases};
+use super::super::release::{self, Word};
+use super::super::releases;
 use super::command::in_groups;
 use super::walk::needs;
 use super::{Halt, Runner, start};
@@ -100,9 +101,22 @@ impl Runner<'_> {
             Ok(ReleaseSwitch { deploy_to, release: release.clone(), by: by.clone(), why })
         };
         self.begun.brought = false;
-        let results =
-            release::switch(self.context, TaskName::Switch, release, may_miss, hosts, order)
-                .await?;
+        self.switched.telling = Some((release.clone(), hosts.len()));
+        let word = release::switch(self.context, TaskName::Switch, release, may_miss, hosts, order)
+            .await?;
+        self.switched.telling = None;
+        let results = match word {
+            Word::Given(results) => {
+                self.switched.take(release, &results);
+                results
+            }
+            Word::Withheld(results) => {
+                // Nothing is wrong with the release, and a retry finds it staged.
+                self.begun.placed.clear();
+                self.begun.brought = true;
+                results
+            }
+        };
         self.walk.fleet.took(&results);
         Ok(results)
     }
@@ -147,6 +161,8 @@ impl Runner<'_> {
                 if let Some(failure) = result.outcome.failure() {
                     let text = format!("{}: not taken back: {failure}", result.host);
                     self.context.reporter.emit(Event::Warning(text));
+                } else {
+                    self.switched.to.remove(&result.host);
                 }
             }
         }

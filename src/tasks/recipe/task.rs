@@ -43,12 +43,14 @@ impl Runner<'_> {
             Task::Warm(wanted) => {
                 let (ends, agents) = release::ensure_warm(&context, hosts, wanted.span).await?;
                 self.begun.agents.extend(agents);
+                self.begun.agents_for = wanted.span;
                 results(ends)
             }
             Task::Cool => {
-                let agents = std::mem::take(&mut self.begun.agents);
-                let context = self.context.with(Task::Cool, agents);
-                results(warm::cool(&context).await?)
+                let context = self.context.with(Task::Cool, self.begun.agents.clone());
+                let ends = warm::cool(&context).await?;
+                self.begun.agents.clear();
+                results(ends)
             }
             Task::Release(task) if task.what == ReleaseWhat::Lock => {
                 let holder = self.holder();
@@ -62,11 +64,12 @@ impl Runner<'_> {
             // What somebody else holds is not this run's to give back.
             Task::Release(task) if task.what == ReleaseWhat::Unlock => {
                 let own = self.walk.script.actions().any(locks);
-                let chance = self.begun.lock.take();
+                let chance = self.begun.lock.clone();
                 if own && chance.is_none() {
                     return Ok(Vec::new());
                 }
                 let results = results(releases::unlock(&context, &task, chance).await?);
+                self.begun.lock = None;
                 if !own {
                     self.tell(&results);
                 }
@@ -89,16 +92,18 @@ impl Runner<'_> {
             _ => carry_out(&context).await?,
         };
         let done = |result: &HostResult| matches!(result.outcome, Outcome::Ok(_));
-        match context.settings.task.name() {
-            TaskName::Peer => {
+        match &context.settings.task {
+            Task::Peer(_) => {
                 let done = results.iter().filter(|result| done(result));
                 self.begun.brought = true;
                 self.begun.placed.extend(done.map(|result| result.host.clone()));
             }
-            TaskName::StartTracker => self.begun.tracker |= results.iter().any(done),
-            TaskName::StopTracker => self.begun.tracker = false,
-            TaskName::StartSeeding => self.begun.seeder |= results.iter().any(done),
-            TaskName::StopSeeding => self.begun.seeder = false,
+            Task::StartTracker => self.begun.tracker |= results.iter().any(done),
+            Task::StopTracker => self.begun.tracker = false,
+            Task::StartSeeding(tagged) if results.iter().any(done) => {
+                self.begun.seeder = Some(tagged.tag.clone());
+            }
+            Task::StopSeeding(_) => self.begun.seeder = None,
             _ => {}
         }
         self.walk.variables.started(&self.begun.words());
