@@ -125,6 +125,23 @@ fn what_is_on_this_machine_is_packed_here_and_sent_to_the_seeder() {
 }
 
 #[test]
+fn ctrl_c_while_a_tree_is_sent_leaves_no_half_of_an_archive_on_the_seeder() {
+    let site = Site::new(160, 1);
+    site.murder("distribute_files").expect(0);
+    // Zeros that take no room, and long enough to be caught in the middle.
+    let large = std::fs::File::create(site.path("files/zeros")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    let line = "create_torrent tag=v1 from=./files compression=none";
+
+    let ran = site.interrupted_at_file(line, ("s1", "v1.tgz.new"), "torrent-receive").expect(130);
+
+    assert!(ran.stderr.contains("interrupted: "), "{}", ran.stderr);
+    assert!(site.spool("s1").is_empty(), "{:?}", site.spool("s1"));
+    let ran = site.murder("start_seeding tag=v1").expect(3);
+    assert!(ran.stderr.contains("create_torrent"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_path_that_this_machine_lacks_leaves_nothing_on_the_seeder() {
     let site = Site::new(190, 1);
     site.murder("distribute_files").expect(0);

@@ -74,11 +74,31 @@ impl Site {
         while !said.contains(text) {
             assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended before {text:?}: {said}");
         }
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        signal("-INT", &child.id().to_string());
         stderr.read_to_string(&mut said).unwrap();
         let output = child.wait_with_output().unwrap();
         Ran { stderr: said, ..Ran::new(line, output) }
+    }
+
+    /// Runs one line, and presses Ctrl-C once a file is in a host's spool. Whatever has the
+    /// argument there is waited for.
+    pub(crate) fn interrupted_at_file(
+        &self,
+        line: &str,
+        (host, file): (&str, &str),
+        argument: &str,
+    ) -> Ran {
+        let mut command = self.command(line);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !self.home(host).join("spool").join(file).exists() {
+            assert_eq!(child.try_wait().unwrap(), None, "it ended before there was {file}");
+        }
+        signal("-INT", &child.id().to_string());
+        let output = child.wait_with_output().unwrap();
+        while self.process(host, argument).is_some() {
+            std::thread::yield_now();
+        }
+        Ran::new(line, output)
     }
 
     fn command(&self, line: &str) -> Command {
@@ -155,17 +175,21 @@ impl Site {
 
     /// Stops a host's process with this argument, without ending it.
     pub(crate) fn freeze(&self, host: &str, role: &str) {
+        signal("-STOP", &self.process(host, role).expect("it runs"));
+    }
+
+    /// The number of a host's process with this argument.
+    fn process(&self, host: &str, argument: &str) -> Option<String> {
         let bin = self.home(host).join("bin");
         let is_it = |process: &fs::DirEntry| {
             let of_host =
                 fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe.starts_with(&bin));
             of_host
                 && fs::read_to_string(process.path().join("cmdline"))
-                    .is_ok_and(|line| line.contains(role))
+                    .is_ok_and(|line| line.contains(argument))
         };
-        let process = fs::read_dir("/proc").unwrap().flatten().find(is_it).expect("it runs");
-        let pid = process.file_name().into_string().unwrap();
-        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+        let process = fs::read_dir("/proc").unwrap().flatten().find(is_it)?;
+        Some(process.file_name().into_string().unwrap())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -221,6 +245,10 @@ impl Ran {
         hosts.sort();
         hosts.into_iter().map(|(_, outcome)| outcome).collect()
     }
+}
+
+fn signal(signal: &str, process: &str) {
+    assert!(Command::new("kill").args([signal, process]).status().unwrap().success());
 }
 
 /// No process runs a program of this folder, removed or not.
