@@ -1,6 +1,7 @@
 //! Disks that have room when a host takes its job, and fill up while it works.
 
 use std::fs;
+use std::io::{self, Read as _};
 
 use crate::faults::{FETCH, in_place, seeded};
 use crate::fleet_of;
@@ -62,6 +63,27 @@ fn an_archive_that_finds_no_room_on_the_seeder_leaves_nothing_behind() {
     fleet.run("create_torrent tag=v1 files_path=~/files").code(3).says("No space left on device");
 
     assert_eq!(seeder.sh("ls .murder/spool"), "");
+}
+
+#[test]
+fn a_tree_of_the_workstation_that_finds_no_room_on_the_seeder_leaves_nothing_behind() {
+    let Some(fleet) = fleet_of(2) else { return };
+    let seeder = fleet.host(1);
+    fleet.write_inventory();
+    seeder.sh("mkdir .murder && mount -t tmpfs -o size=8m tmpfs .murder");
+    let files = fleet.laptop().path("/root/files");
+    fs::create_dir(&files).expect("a folder on the laptop");
+    let noise = fs::File::open("/dev/urandom").expect("the kernel has noise");
+    let mut large = fs::File::create(files.join("large")).expect("a file on the laptop");
+    io::copy(&mut noise.take(12 << 20), &mut large).expect("the laptop has room");
+    fleet.ok("distribute_files");
+
+    let ended = fleet.run("create_torrent tag=v1 from=/root/files").code(3);
+
+    ended.says("failed h1: ").says("No space left on device");
+    assert_eq!(seeder.sh("ls .murder/spool"), "");
+    seeder.sh("mount -o remount,size=40m .murder");
+    fleet.ok("create_torrent tag=v1 from=/root/files");
 }
 
 /// Fills a file system up to its last byte, or with so much.
