@@ -101,7 +101,7 @@ fn a_torrent_is_made_read_again_and_cleaned_up() {
     assert_eq!(agent.call(&read).unwrap().torrent, made.torrent);
     let temp = agent.path("temp");
     std::fs::write(temp.join("other.tgz"), b"somebody else's").unwrap();
-    let clean = Clean { which: Which::All, temp_path };
+    let clean = Clean { which: Which::All, earlier: false, temp_path };
     let reply = agent.call(&clean).unwrap();
     assert_eq!(reply.removed.len(), 2);
     assert_eq!(reply.bytes, made.summary.archive_bytes + made.torrent.0.len() as u64);

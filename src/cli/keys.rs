@@ -175,6 +175,16 @@ pub const AS_RELEASE: Key = Key {
     example: "1",
 };
 
+/// Whether earlier deploys are cleaned up after too.
+pub const EARLIER_TOO: Key = Key {
+    name: "earlier_too",
+    kind: Kind::Switch,
+    default: Default::Value("0"),
+    help: "For a tag that ends in a time, as those of deploys do (app-20261125142909): also the \
+           files of earlier ones of the same name, unless they are in use.",
+    example: "1",
+};
+
 /// How long agents wait.
 pub const FOR: Key = Key {
     name: "for",

@@ -226,7 +226,7 @@ pub const TASKS: &[TaskSpec] = &[
         on: On::SeederAndPeers,
         summary: "remove archive, torrent and partial data of a tag",
         help: "Released trees are not touched. A tag that is being seeded or fetched is refused.",
-        keys: &[keys::TAG, keys::TEMP_PATH],
+        keys: &[keys::TAG, keys::EARLIER_TOO, keys::TEMP_PATH],
     },
     TaskSpec {
         name: TaskName::Status,

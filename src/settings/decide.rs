@@ -8,8 +8,8 @@ use murder_protocol::verbs::Compression;
 
 use super::invocation::Invocation;
 use super::{
-    Attach, Called, Create, Demo, Distribute, Doctor, Format, HostKeys, Logs, Mode, Output, Peer,
-    ReleaseTask, ReleaseWhat, Settings, Source, Tagged, Task, TaskName, Warm,
+    Attach, Called, Clean, Create, Demo, Distribute, Doctor, Format, HostKeys, Logs, Mode, Output,
+    Peer, ReleaseTask, ReleaseWhat, Settings, Source, Tagged, Task, TaskName, Warm,
 };
 use crate::cli::{CliError, Kind, Options, TaskSpec, Value, ValueError, Values, keys};
 use crate::inventory::{Host, Inventory};
@@ -158,7 +158,10 @@ impl Keys<'_> {
             TaskName::StopAllPeering => Task::StopAllPeering,
             TaskName::Warm => Task::Warm(Warm { span: self.duration(&keys::FOR) }),
             TaskName::Cool => Task::Cool,
-            TaskName::CleanTempFiles => Task::CleanTempFiles(self.tagged()?),
+            TaskName::CleanTempFiles => Task::CleanTempFiles(Clean {
+                tagged: self.tagged()?,
+                earlier: self.switch("earlier_too"),
+            }),
             TaskName::Distribute => {
                 Task::Distribute(Distribute { create: self.create()?, peer: self.peer()? })
             }

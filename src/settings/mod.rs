@@ -13,8 +13,8 @@ pub use decide::{Lookup, output, overrides, shell, source, task, variable};
 pub use invocation::{Invocation, quote};
 pub use percent::{Percent, PercentError};
 pub use task::{
-    Attach, Called, Create, Demo, Distribute, Doctor, Logs, Peer, ReleaseTask, ReleaseWhat, Tagged,
-    Task, TaskName, Warm,
+    Attach, Called, Clean, Create, Demo, Distribute, Doctor, Logs, Peer, ReleaseTask, ReleaseWhat,
+    Tagged, Task, TaskName, Warm,
 };
 
 /// One run of `murder`.

@@ -37,7 +37,7 @@ pub enum Task {
     /// End the agents that wait.
     Cool,
     /// Remove archive, torrent and partial state of a tag.
-    CleanTempFiles(Tagged),
+    CleanTempFiles(Clean),
     /// The whole job.
     Distribute(Distribute),
     /// What runs where.
@@ -200,6 +200,15 @@ pub struct Tagged {
     pub tag: Tag,
     /// Where the host keeps archive and torrent.
     pub temp_path: Option<String>,
+}
+
+/// `clean_temp_files`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clean {
+    /// Whose files.
+    pub tagged: Tagged,
+    /// Those of earlier deploys of the same application too.
+    pub earlier: bool,
 }
 
 /// `create_torrent`.

@@ -178,7 +178,7 @@ async fn carry_out(context: &Context) -> Result<Vec<HostResult>, Stop> {
         }
         Task::Warm(wanted) => warm::run(context, *wanted).await.map(results),
         Task::Cool => warm::cool(context).await.map(results),
-        Task::CleanTempFiles(tagged) => peering::clean(context, tagged).await.map(results),
+        Task::CleanTempFiles(clean) => peering::clean(context, clean).await.map(results),
         Task::Distribute(distribute) => distribute::run(context, distribute).await,
         Task::Status(wanted) => status::run(context, wanted).await.map(results),
         Task::Attach(wanted) => peer::attach(context, wanted).await,

@@ -7,7 +7,7 @@ use super::torrent::temp_path;
 use crate::fleet::{Done, Ended, Outcome};
 use crate::inventory::Host;
 use crate::report::units;
-use crate::settings::{Tagged, TaskName};
+use crate::settings::{Clean as CleanTask, TaskName};
 
 /// Stops one tag's peers, or those of all.
 pub(super) async fn stop(
@@ -21,11 +21,12 @@ pub(super) async fn stop(
 }
 
 /// Removes archive, torrent and partial data of a tag.
-pub(super) async fn clean(context: &Context, tagged: &Tagged) -> Result<Vec<Ended<()>>, Stop> {
+pub(super) async fn clean(context: &Context, task: &CleanTask) -> Result<Vec<Ended<()>>, Stop> {
     let hosts = context.cast.seeder_and_peers();
     let request = |host: &Host| Clean {
-        which: Which::Tag(tagged.tag.clone()),
-        temp_path: temp_path(host, tagged.temp_path.as_deref()),
+        which: Which::Tag(task.tagged.tag.clone()),
+        earlier: task.earlier,
+        temp_path: temp_path(host, task.tagged.temp_path.as_deref()),
     };
     context
         .ask(TaskName::CleanTempFiles, hosts, request, |reply| match reply.removed.len() {

@@ -12,7 +12,7 @@ use super::torrent::temp_path;
 use crate::inventory::Host;
 use crate::plan::{Change, PathChange, Plan, Step};
 use crate::report::units;
-use crate::settings::{Create, Peer, ReleaseTask, ReleaseWhat, Settings, Tagged, Task};
+use crate::settings::{Clean, Create, Peer, ReleaseTask, ReleaseWhat, Settings, Tagged, Task};
 
 /// The steps of a task, in order.
 pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
@@ -41,7 +41,7 @@ pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
             ]
         }
         Task::Cool => vec![planner.at_peers("end the agent that waits, if one does".into())],
-        Task::CleanTempFiles(tagged) => vec![planner.clean(tagged)],
+        Task::CleanTempFiles(clean) => vec![planner.clean(clean)],
         Task::Distribute(distribute) => {
             let create = &distribute.create;
             let tag = &create.tag;
@@ -140,7 +140,7 @@ impl Planner<'_> {
         step(&format!("fetch {} and put it in place", peer.tag), &self.cast.peers, paths)
     }
 
-    fn clean(&self, tagged: &Tagged) -> Step {
+    fn clean(&self, Clean { tagged, earlier }: &Clean) -> Step {
         let hosts = self.cast.seeder_and_peers();
         let mut paths = Vec::new();
         for end in ["tgz", "tgz.torrent", "tgz.partial"] {
@@ -148,7 +148,10 @@ impl Planner<'_> {
                 Some(spool(host, &tagged.tag, tagged.temp_path.as_deref(), end))
             }));
         }
-        step(&format!("remove the archive of {} and what belongs to it", tagged.tag), &hosts, paths)
+        let before = if *earlier { ", and of deploys before it" } else { "" };
+        let tag = &tagged.tag;
+        let what = format!("remove the archive of {tag} and what belongs to it{before}");
+        step(&what, &hosts, paths)
     }
 
     fn release(&self, task: &ReleaseTask) -> Step {

@@ -425,6 +425,9 @@ pub struct PeerStop {
 pub struct Clean {
     /// Of which tags. One that is in use is refused.
     pub which: Which,
+    /// Those of earlier tags too, which differ from a tag in the time at its end only. One that is
+    /// in use is passed over.
+    pub earlier: bool,
     /// Where they are; without it the agent's own spool.
     pub temp_path: Option<String>,
 }
