@@ -3,7 +3,8 @@
 //! `cargo run --release -p murder-agent --example archive -- make TREE MIB FILES` makes a tree of
 //! text, program-like data and noise.
 //!
-//! `... -- pack TREE FOLDER [LEVEL]` packs it into `FOLDER/v1.tgz` with its torrent; level 0 stores.
+//! `... -- pack TREE FOLDER [LEVEL]` packs it into `FOLDER/v1.tgz` with its torrent; level 0 stores,
+//! and 101 to 104 are those of zstd.
 //!
 //! `... -- unpack FOLDER TREE [MIB]` unpacks it into a tree that does not exist. So many MiB of the
 //! archive arrive a second, in random order; all of them are there at once if none are given.
@@ -67,7 +68,11 @@ fn measure_pack(tree: &Path, folder: &Path, level: u32) -> Outcome<()> {
             source: tree.to_owned(),
             kind: Kind::Tree,
             exclude: Exclude::parse(&[])?,
-            level: if level == 0 { Level::Store } else { Level::Deflate(level) },
+            level: match level {
+                0 => Level::Store,
+                1..100 => Level::Deflate(level),
+                _ => Level::Zstd(i32::try_from(level)? - 100),
+            },
         },
         &folder.join("v1.tgz"),
         &mut |_, _| (),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use murder_protocol::verbs::Role;
-use murder_protocol::{Blame, Tag};
+use murder_protocol::{Blame, Format, Tag};
 
 use crate::blamed::Blamed;
 use crate::temps::{self, Origin};
@@ -18,6 +18,17 @@ use crate::temps::{self, Origin};
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
+}
+
+/// The files of a tag's archive, whether they are there or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveFiles {
+    /// The archive.
+    pub archive: PathBuf,
+    /// Its torrent.
+    pub torrent: PathBuf,
+    /// The archive while it is incomplete.
+    pub partial: PathBuf,
 }
 
 impl Home {
@@ -90,20 +101,25 @@ impl Home {
         self.root.join(".murder-home")
     }
 
-    /// The tag's archive, `TAG.tgz`, in `temp` or else in the spool.
-    pub fn archive(&self, tag: &Tag, temp: Option<&str>) -> Result<PathBuf, HomeError> {
-        self.of_tag(tag, temp, ".tgz")
+    /// The files of a tag's archive, in `temp` or else in the spool.
+    pub fn files(
+        &self,
+        tag: &Tag,
+        format: Format,
+        temp: Option<&str>,
+    ) -> Result<ArchiveFiles, HomeError> {
+        let (folder, name) = (self.temp(temp)?, format.name(tag));
+        let [archive, torrent, partial] = FILE_ENDS.map(|end| folder.join(format!("{name}{end}")));
+        Ok(ArchiveFiles { archive, torrent, partial })
     }
 
-    /// The tag's torrent, `TAG.tgz.torrent`, in `temp` or else in the spool.
+    /// The torrent of a tag, of whatever format its archive is.
     pub fn torrent(&self, tag: &Tag, temp: Option<&str>) -> Result<PathBuf, HomeError> {
-        self.of_tag(tag, temp, ".tgz.torrent")
-    }
-
-    /// The tag's archive while it is incomplete, `TAG.tgz.partial`, in `temp` or else in the
-    /// spool.
-    pub fn partial(&self, tag: &Tag, temp: Option<&str>) -> Result<PathBuf, HomeError> {
-        self.of_tag(tag, temp, ".tgz.partial")
+        let zstd = self.files(tag, Format::TarZst, temp)?.torrent;
+        if zstd.exists() {
+            return Ok(zstd);
+        }
+        Ok(self.files(tag, Format::Tgz, temp)?.torrent)
     }
 
     /// The folder for archives: `temp`, made if it is missing, or else the spool.
@@ -126,11 +142,10 @@ impl Home {
     pub fn role_log(&self, role: Role, tag: Option<&Tag>) -> PathBuf {
         self.log().join(format!("{}.log", role_name(role, tag)))
     }
-
-    fn of_tag(&self, tag: &Tag, temp: Option<&str>, end: &str) -> Result<PathBuf, HomeError> {
-        Ok(self.temp(temp)?.join(format!("{tag}{end}")))
-    }
 }
+
+/// What follows the archive's name in those of its files, as [`ArchiveFiles`] has them.
+pub(crate) const FILE_ENDS: [&str; 3] = ["", ".torrent", ".partial"];
 
 /// The absolute path that the operator wrote, `~` being the user that SSH logged in.
 pub fn expand(text: &str) -> Result<PathBuf, HomeError> {
@@ -276,7 +291,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::open(dir.path()).unwrap();
         let tag: Tag = "v1".parse().unwrap();
-        assert_eq!(home.archive(&tag, None).unwrap(), dir.path().join("spool/v1.tgz"));
+        let files = home.files(&tag, Format::TarZst, None).unwrap();
+        assert_eq!(files.archive, dir.path().join("spool/v1.tar.zst"));
+        assert_eq!(files.partial, dir.path().join("spool/v1.tar.zst.partial"));
+        assert_eq!(home.torrent(&tag, None).unwrap(), dir.path().join("spool/v1.tgz.torrent"));
+        std::fs::write(&files.torrent, b"").unwrap();
+        assert_eq!(home.torrent(&tag, None).unwrap(), files.torrent);
         let temp = dir.path().join("elsewhere");
         let torrent = home.torrent(&tag, temp.to_str()).unwrap();
         assert_eq!(torrent, temp.join("v1.tgz.torrent"));

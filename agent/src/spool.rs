@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use murder_protocol::Tag;
+use murder_protocol::{Format, Tag};
 use murder_swarm::metainfo::Metainfo;
 
-use crate::home::{Home, parse_role_name};
+use crate::home::{FILE_ENDS, Home, parse_role_name};
 
 /// The tag's files in the folder, whether they are there or not: archive, torrent and partial
 /// data, each also as it is while it is written.
 pub fn files_of(folder: &Path, tag: &Tag) -> Vec<PathBuf> {
-    let names = ENDS.iter().flat_map(|end| [format!("{tag}{end}"), format!("{tag}{end}.new")]);
+    let names = ends().flat_map(|end| [format!("{tag}{end}"), format!("{tag}{end}.new")]);
     names.map(|name| folder.join(name)).collect()
 }
 
 /// The tags that have files in the folder.
 ///
-/// In a folder of the operator's choice a `.tgz` may be somebody else's: there only those count
+/// In a folder of the operator's choice an archive may be somebody else's: there only those count
 /// that have a torrent of ours beside them or that a role on this host was about.
 pub fn tags_in(home: &Home, folder: &Path) -> BTreeSet<Tag> {
     let is_spool = folder == home.spool();
@@ -36,16 +36,18 @@ fn tags_of_roles(home: &Home) -> BTreeSet<Tag> {
 }
 
 fn has_our_torrent(folder: &Path, tag: &Tag) -> bool {
-    let torrent = std::fs::read(folder.join(format!("{tag}.tgz.torrent")));
-    let metainfo = torrent.ok().and_then(|bytes| Metainfo::parse(&bytes).ok());
-    metainfo.is_some_and(|it| it.about().is_some() && it.name() == format!("{tag}.tgz"))
+    Format::ALL.into_iter().any(|format| {
+        let name = format.name(tag);
+        let torrent = std::fs::read(folder.join(format!("{name}.torrent")));
+        let metainfo = torrent.ok().and_then(|bytes| Metainfo::parse(&bytes).ok());
+        metainfo.is_some_and(|it| it.about().is_some() && it.name() == name)
+    })
 }
 
 fn tag_of(name: &str) -> Option<Tag> {
     let name = name.strip_suffix(".new").unwrap_or(name);
-    // The longest end first: every other one ends differently from it.
-    let stem = ENDS.iter().rev().find_map(|end| name.strip_suffix(end))?;
-    stem.parse().ok()
+    // No end is that of another one.
+    ends().find_map(|end| name.strip_suffix(&end)?.parse().ok())
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -53,7 +55,10 @@ fn names(folder: &Path) -> Vec<String> {
     entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-const ENDS: [&str; 3] = [".tgz", ".tgz.torrent", ".tgz.partial"];
+fn ends() -> impl Iterator<Item = String> {
+    let of = |format: Format| FILE_ENDS.map(|end| format!("{}{end}", format.end()));
+    Format::ALL.into_iter().flat_map(of)
+}
 
 #[cfg(test)]
 mod tests {
@@ -61,7 +66,14 @@ mod tests {
 
     #[test]
     fn the_tag_of_a_file_is_what_stands_before_its_ends() {
-        for name in ["v1.0.tgz", "v1.0.tgz.new", "v1.0.tgz.torrent", "v1.0.tgz.partial.new"] {
+        for name in [
+            "v1.0.tgz",
+            "v1.0.tgz.new",
+            "v1.0.tgz.torrent",
+            "v1.0.tgz.partial.new",
+            "v1.0.tar.zst",
+            "v1.0.tar.zst.partial",
+        ] {
             assert_eq!(tag_of(name).unwrap().as_str(), "v1.0", "{name}");
         }
         assert_eq!(tag_of("v1.tar"), None);

@@ -435,6 +435,119 @@ fn a_damaged_archive_is_an_error() {
 }
 
 #[test]
+fn zstd_and_tar_read_an_archive_of_zstd() {
+    let bench = Bench::new();
+    nasty_tree(&bench.source());
+    let packed = bench.pack(&PackRequest { level: Level::Zstd(4), ..bench.request(&[]) }).unwrap();
+    packed.publish().unwrap();
+    let tested = Command::new("zstd").arg("--test").arg("--quiet").arg(bench.archive()).status();
+    assert!(tested.unwrap().success());
+    let mut tar = Command::new("tar");
+    tar.arg("--zstd").arg("-xpf").arg(bench.archive()).arg("-C").arg(bench.staging());
+    assert!(tar.status().unwrap().success());
+    assert_eq!(describe(&bench.staging()), describe(&bench.source()));
+}
+
+/// A frame of one block that repeats a byte, and says that it holds so many bytes.
+fn zstd_frame(says: u64, holds: u32) -> Vec<u8> {
+    let block = (holds << 3 | 1 << 1 | 1).to_le_bytes();
+    // A single segment, whose size has eight bytes (RFC 8878, section 3.1.1.1).
+    [ZSTD_MAGIC, &[0xe0], &says.to_le_bytes(), &block[..3], b"x"].concat()
+}
+
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Of unpacking these bytes, with an index that has them as one member and without one.
+fn errors(archive: &[u8]) -> [String; 2] {
+    let bench = Bench::new();
+    write(&bench.archive(), archive);
+    let length = u32::try_from(archive.len()).unwrap();
+    let index = [(1_u32 << 20).to_be_bytes(), length.to_be_bytes()].concat();
+    let members = Members::decode(&index, length.into()).unwrap();
+    let limits = Limits { tree_bytes: 1 << 40, entries: 10, keep_owner: false };
+    [Some(&members), None].map(|members| {
+        let staging =
+            bench.dir.path().join(if members.is_some() { "by-index" } else { "in-order" });
+        fs::create_dir(&staging).unwrap();
+        chain(&unpack_whole(&bench.archive(), members, &staging, limits).unwrap_err())
+    })
+}
+
+#[test]
+fn a_frame_of_zstd_that_says_it_is_huge_is_refused_before_memory_is_taken() {
+    let too_long = "the archive is damaged: output buffer too small".to_owned();
+    assert_eq!(errors(&zstd_frame(1 << 40, 5)), [too_long.clone(), too_long]);
+    // A window of 64 GiB instead (section 3.1.1.1.2), and no size.
+    let window = [ZSTD_MAGIC, &[0, 26 << 3], &[5 << 3 | 3, 0, 0], b"x"].concat();
+    let too_large = "the archive is damaged: window size 68719476736 exceeds max 134217728";
+    assert_eq!(errors(&window), [too_large, too_large]);
+    // And one whose packed bytes go on and on.
+    let blocks = [[0, 0, 0x10].as_slice(), &[0; 1 << 17]].concat().repeat(80);
+    let endless = [ZSTD_MAGIC, &[0, 0], blocks.as_slice()].concat();
+    let bench = Bench::new();
+    write(&bench.archive(), &endless);
+    let limits = Limits { tree_bytes: 1 << 40, entries: 10, keep_owner: false };
+    assert_eq!(
+        chain(&bench.unpack(limits).unwrap_err()),
+        "the archive is damaged: a frame of it is longer than 8 MiB"
+    );
+}
+
+#[test]
+fn a_damaged_archive_of_zstd_is_an_error_that_says_where() {
+    let bench = Bench::new();
+    nasty_tree(&bench.source());
+    let packed = bench.pack(&PackRequest { level: Level::Zstd(1), ..bench.request(&[]) }).unwrap();
+    let (members, limits) = (packed.members.clone(), limits(&packed));
+    packed.publish().unwrap();
+    let whole = fs::read(bench.archive()).unwrap();
+    let mut flipped = whole.clone();
+    // The first frame's checksum is the last that stands before the second one.
+    let second = whole[4..].windows(4).position(|bytes| bytes == ZSTD_MAGIC).unwrap() + 4;
+    flipped[second - 1] ^= 1;
+    let garbage = [&whole, b"garbage".as_slice()].concat();
+    for (bytes, members, wanted) in [
+        (&flipped, Some(&members), "the archive is damaged: checksum mismatch"),
+        (&flipped, None, "the archive is damaged: checksum mismatch"),
+        (
+            &whole[..whole.len() - 2].to_vec(),
+            None,
+            "the archive is damaged: unexpected end of file",
+        ),
+        (&garbage, None, "the archive is damaged: what follows is no frame of zstd"),
+    ] {
+        fs::write(bench.archive(), bytes).unwrap();
+        remove_tree(&bench.staging()).unwrap();
+        fs::create_dir(bench.staging()).unwrap();
+        let error = unpack_whole(&bench.archive(), members, &bench.staging(), limits).unwrap_err();
+        assert!(chain(&error).starts_with(wanted), "{}", chain(&error));
+    }
+}
+
+#[test]
+fn an_archive_of_gzip_and_zstd_is_refused_with_an_index_as_without_one() {
+    let bench = Bench::new();
+    write(&bench.source().join("a"), &[b'x'; 1_200_000]);
+    write(&bench.source().join("b"), &[b'y'; 1_200_000]);
+    let pack = |level| {
+        let packed = bench.pack(&PackRequest { level, ..bench.request(&[]) }).unwrap();
+        let (index, limits) = (packed.members.encode(), limits(&packed));
+        packed.publish().unwrap();
+        (fs::read(bench.archive()).unwrap(), index, limits)
+    };
+    let first = |index: &[u8]| u32::from_be_bytes(*index[4..].first_chunk().unwrap()) as usize;
+    let (gzip, gzip_index, limits) = pack(Level::default());
+    let (zstd, zstd_index, _) = pack(Level::Zstd(4));
+    let (of_gzip, of_zstd) = (first(&gzip_index), first(&zstd_index));
+    let mixed = [&gzip[..of_gzip], &zstd[of_zstd..]].concat();
+    let index = [&zstd_index[..4], &gzip_index[4..8], &zstd_index[8..]].concat();
+    let members = Members::decode(&index, mixed.len() as u64).unwrap();
+    fs::write(bench.archive(), &mixed).unwrap();
+    let unpacked = unpack_whole(&bench.archive(), Some(&members), &bench.staging(), limits);
+    assert!(matches!(unpacked, Err(UnpackError::Corrupt(_))));
+}
+
+#[test]
 fn set_id_bits_are_taken_over_with_the_owner_only() {
     let bench = Bench::new();
     let file = bench.source().join("su");

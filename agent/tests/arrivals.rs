@@ -110,6 +110,8 @@ fn pieces_may_arrive_in_any_order() {
         (Level::default(), nasty_tree as fn(&Path)),
         (Level::Deflate(1), long_files),
         (Level::Store, long_files),
+        (Level::Zstd(4), nasty_tree),
+        (Level::Zstd(1), long_files),
     ] {
         let bench = Bench::new(level, fill);
         let members = bench.members();
@@ -174,10 +176,15 @@ fn unpacking_can_be_stopped_while_it_waits() {
 
 #[test]
 fn an_index_that_does_not_fit_does_no_harm() {
-    let bench = Bench::new(Level::default(), long_files);
+    for level in [Level::default(), Level::Zstd(4)] {
+        an_index_does_no_harm(&Bench::new(level, long_files));
+    }
+}
+
+fn an_index_does_no_harm(bench: &Bench) {
     let content = 1 << 31;
     for wrong in [
-        shifted(&bench),
+        shifted(bench),
         // Members that begin otherwise than it says.
         bench.changed(2, |number| number ^ content),
         bench.changed(7, |number| number ^ content),

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use murder_protocol::verbs::{
     Compression, Pack, PackEvent, PackReply, TorrentCreate, TorrentReceive, TorrentReply, Verb,
 };
-use murder_protocol::{Decoded, Failure, Frame, Tag, decode, encode_request};
+use murder_protocol::{Decoded, Failure, Format, Frame, Tag, decode, encode_request};
 
 use installed::{Installed, copy_executable};
 
@@ -47,9 +47,18 @@ fn receive(
     stream: &[u8],
     path_is_file: bool,
 ) -> (Result<TorrentReply, Failure>, Vec<String>) {
+    receive_as(Format::Tgz, seeder, stream, path_is_file)
+}
+
+fn receive_as(
+    format: Format,
+    seeder: &Installed,
+    stream: &[u8],
+    path_is_file: bool,
+) -> (Result<TorrentReply, Failure>, Vec<String>) {
     let temp = seeder.path("temp");
     let temp_path = Some(temp.to_str().unwrap().to_owned());
-    let request = TorrentReceive { tag: tag(), path_is_file, temp_path };
+    let request = TorrentReceive { tag: tag(), path_is_file, format, temp_path };
     let mut child = seeder.command(TorrentReceive::NAME).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(encode_request(&request).as_bytes()).unwrap();
@@ -82,16 +91,22 @@ fn in_form(reply: &TorrentReply) -> Vec<u8> {
 
 #[test]
 fn what_is_packed_elsewhere_is_the_archive_and_the_torrent_that_create_makes() {
-    for name in ["", "sub/noise"] {
+    for (name, compression) in [
+        ("", Compression::Gzip(6)),
+        ("sub/noise", Compression::Gzip(6)),
+        ("", Compression::Zstd(4)),
+    ] {
         let (workstation, seeder, other) = (Installed::new(), Installed::new(), Installed::new());
         let source = workstation.path("source");
         tree(&source);
-        let pack = request(&source.join(name));
+        let pack = Pack { compression, ..request(&source.join(name)) };
         let output = packed(&workstation, &pack);
         assert_eq!(output.status.code(), Some(0));
-        let (received, names) = receive(&seeder, &output.stdout, pack.path_is_file);
+        let format = compression.format();
+        let (received, names) = receive_as(format, &seeder, &output.stdout, pack.path_is_file);
         let received = received.unwrap();
-        assert_eq!(names, ["v1.tgz", "v1.tgz.torrent"]);
+        let archive = format.name(&tag());
+        assert_eq!(names, [archive.clone(), format!("{archive}.torrent")]);
         let created = other.call(&TorrentCreate {
             tag: tag(),
             files_path: pack.path.clone(),
@@ -101,8 +116,8 @@ fn what_is_packed_elsewhere_is_the_archive_and_the_torrent_that_create_makes() {
             temp_path: Some(other.path("temp").to_str().unwrap().to_owned()),
         });
         assert_eq!(in_form(&received), in_form(&created.unwrap()));
-        let archive = |agent: &Installed| std::fs::read(agent.path("temp/v1.tgz")).unwrap();
-        assert!(archive(&seeder) == archive(&other), "{name:?}");
+        let bytes = |agent: &Installed| std::fs::read(agent.path("temp").join(&archive)).unwrap();
+        assert!(bytes(&seeder) == bytes(&other), "{name:?}");
     }
 }
 

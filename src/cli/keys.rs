@@ -84,7 +84,7 @@ pub const DO_NOT_DOWNLOAD_TORRENT: Key = Key {
     name: "do_not_download_torrent",
     kind: Kind::Switch,
     default: Default::Value("0"),
-    help: "Leave TAG.tgz.torrent on the seeder; download_torrent fetches it later.",
+    help: "Leave the torrent on the seeder; download_torrent fetches it later.",
     example: "1",
 };
 
@@ -101,20 +101,21 @@ pub const EXCLUDE: Key = Key {
 /// How the archive is compressed.
 pub const COMPRESSION: Key = Key {
     name: "compression",
-    kind: Kind::Word(&["gzip", "none"]),
+    kind: Kind::Word(&["gzip", "zstd", "none"]),
     default: Default::Value("gzip"),
-    help: "none stores files as they are, which is the quickest where the network is faster than \
-           the seeder's gzip. The archive is a .tgz all the same. With gzip, what is compressed \
-           already is stored too.",
-    example: "none",
+    help: "zstd packs about as small as gzip in a quarter of the time on the seeder, and unpacks in \
+           half the time. The archive is a .tar.zst then, else a .tgz. none stores files as they \
+           are. What is compressed already is stored in any case.",
+    example: "zstd",
 };
 
 /// How hard to compress.
 pub const LEVEL: Key = Key {
     name: "level",
     kind: Kind::Word(&["1", "2", "3", "4", "5", "6", "7", "8", "9"]),
-    default: Default::Value("6"),
-    help: "How hard gzip tries. Level 1 takes less than half the time of 6.",
+    default: Default::Nothing("6 with gzip, 4 with zstd"),
+    help: "How hard gzip or zstd tries; zstd has 1 to 4. Level 1 takes less than half the time of 6 \
+           with gzip.",
     example: "1",
 };
 

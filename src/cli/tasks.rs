@@ -127,9 +127,10 @@ pub const TASKS: &[TaskSpec] = &[
         name: TaskName::CreateTorrent,
         on: On::Seeder,
         summary: "pack a path of the seeder or from=, and make its torrent",
-        help: "Writes TAG.tgz and TAG.tgz.torrent on the seeder and fetches the torrent to this \
-               machine, into murder/torrents in the state folder. Sockets, pipes and devices in the tree are errors, and so is a file \
-               that changes while it is read.",
+        help: "Writes TAG.tgz (TAG.tar.zst with compression=zstd) and its .torrent on the seeder \
+               and fetches the torrent to this machine, into murder/torrents in the state folder. \
+               Sockets, pipes and devices in the tree are errors, and so is a file that changes \
+               while it is read.",
         keys: &[
             keys::TAG,
             keys::FILES_PATH,
@@ -146,8 +147,8 @@ pub const TASKS: &[TaskSpec] = &[
         name: TaskName::DownloadTorrent,
         on: On::Seeder,
         summary: "fetch the torrent from the seeder again",
-        help: "Writes TAG.tgz.torrent into murder/torrents in the state folder of this machine \
-               ($XDG_STATE_HOME, else ~/.local/state).",
+        help: "Writes TAG.tgz.torrent or TAG.tar.zst.torrent into murder/torrents in the state \
+               folder of this machine ($XDG_STATE_HOME, else ~/.local/state).",
         keys: &[keys::TAG, keys::TEMP_PATH],
     },
     TaskSpec {

@@ -216,7 +216,7 @@ impl Keys<'_> {
             path_is_file: self.switch("path_is_file"),
             do_not_download_torrent: self.switch("do_not_download_torrent"),
             exclude: self.list("exclude"),
-            compression: self.compression(),
+            compression: self.compression()?,
             temp_path: self.text("temp_path"),
         })
     }
@@ -248,13 +248,19 @@ impl Keys<'_> {
         }
     }
 
-    fn compression(&self) -> Compression {
+    fn compression(&self) -> Result<Compression, CliError> {
+        let level = self.text(keys::LEVEL.name);
+        let number = level.as_ref().and_then(|level| level.parse().ok());
         match self.text(keys::COMPRESSION.name).as_deref() {
-            Some("none") => Compression::None,
-            _ => {
-                let level = self.text(keys::LEVEL.name).and_then(|level| level.parse().ok());
-                Compression::Gzip(level.unwrap_or(LEVEL))
-            }
+            Some("none") => Ok(Compression::None),
+            Some("zstd") => match (number, level) {
+                (Some(5..), Some(got)) => {
+                    let source = ValueError::Wrong { got, expected: "a level of zstd, 1 to 4" };
+                    Err(CliError::Value { key: keys::LEVEL.name.into(), source })
+                }
+                _ => Ok(Compression::Zstd(number.unwrap_or(ZSTD_LEVEL))),
+            },
+            _ => Ok(Compression::Gzip(number.unwrap_or(GZIP_LEVEL))),
         }
     }
 
@@ -368,7 +374,9 @@ const INVENTORY: &str = "inventory.yaml";
 const FORKS: u16 = 32;
 
 /// That of gzip itself.
-const LEVEL: u8 = 6;
+const GZIP_LEVEL: u8 = 6;
+/// As small as gzip makes it.
+const ZSTD_LEVEL: u8 = 4;
 
 /// Longer than any healthy distribution, shorter than a night.
 const TIMEOUT: Duration = Duration::from_secs(3600);
@@ -436,16 +444,21 @@ mod tests {
 
     #[test]
     fn an_archive_is_compressed_unless_the_operator_says_otherwise() {
-        let compression = |keys: &str| {
-            let line = format!("create_torrent tag=v1 files_path=/srv {keys}");
-            match decide(&line, &nothing).unwrap().task {
-                Task::CreateTorrent(create) => create.compression,
-                other => panic!("{other:?}"),
-            }
+        let decide =
+            |keys: &str| decide(&format!("create_torrent tag=v1 files_path=/srv {keys}"), &nothing);
+        let compression = |keys: &str| match decide(keys).unwrap().task {
+            Task::CreateTorrent(create) => create.compression,
+            other => panic!("{other:?}"),
         };
         assert_eq!(compression(""), Compression::Gzip(6));
         assert_eq!(compression("level=1"), Compression::Gzip(1));
         assert_eq!(compression("compression=none"), Compression::None);
+        assert_eq!(compression("compression=zstd"), Compression::Zstd(4));
+        assert_eq!(compression("compression=zstd level=1"), Compression::Zstd(1));
+        assert_eq!(
+            decide("compression=zstd level=5").unwrap_err().to_string(),
+            "wrong value of level"
+        );
     }
 
     #[test]

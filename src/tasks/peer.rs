@@ -355,6 +355,7 @@ mod tests {
             key: Secret("s".into()),
             torrent: Bytes::default(),
             summary: TorrentSummary {
+                format: murder_protocol::Format::Tgz,
                 info_hash: String::new(),
                 archive_bytes: 1,
                 tree_bytes: 1,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use murder_protocol::Tag;
+use murder_protocol::{Format, Tag};
 
 use super::context::Cast;
 use super::releases;
@@ -23,7 +23,7 @@ pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
         Task::StopTracker => vec![planner.at_tracker("stop the tracker, if it runs")],
         Task::CreateTorrent(create) => vec![planner.create(create)],
         Task::DownloadTorrent(tagged) => vec![planner.download(tagged)],
-        Task::StartSeeding(tagged) => vec![planner.start_seeding(tagged)],
+        Task::StartSeeding(tagged) => vec![planner.start_seeding(tagged, &Format::ALL)],
         Task::StopSeeding(tagged) => {
             vec![planner.at_seeder(format!("stop the seeder of {}, if it runs", tagged.tag))]
         }
@@ -50,7 +50,7 @@ pub(super) fn of(settings: &Settings, cast: &Cast) -> Plan {
                 planner.distribute_files(),
                 planner.start_tracker(),
                 planner.create(create),
-                planner.start_seeding(&tagged),
+                planner.start_seeding(&tagged, &[create.compression.format()]),
                 planner.peer(&distribute.peer),
                 planner.at_seeder(format!("stop the seeder of {tag}, if this run started it")),
                 planner.at_tracker("stop the tracker, if this run started it"),
@@ -93,11 +93,9 @@ impl Planner<'_> {
             .map(str::to_owned);
         let files_path = if create.from.is_some() { None } else { files_path };
         let mut paths = changes(&hosts, Change::Read, |_| files_path.clone());
-        for end in ["tgz", "tgz.torrent"] {
-            paths.extend(changes(&hosts, Change::Replace, |host| {
-                Some(spool(host, &create.tag, create.temp_path.as_deref(), end))
-            }));
-        }
+        let tagged = Tagged { tag: create.tag.clone(), temp_path: create.temp_path.clone() };
+        let formats = [create.compression.format()];
+        paths.extend(archives(&hosts, Change::Replace, &tagged, &formats, &["", ".torrent"]));
         let what = match &create.from {
             None => format!("pack {} and make its torrent", create.tag),
             Some(from) => format!(
@@ -110,17 +108,13 @@ impl Planner<'_> {
 
     fn download(&self, tagged: &Tagged) -> Step {
         let hosts = [self.cast.seeder.clone()];
-        let paths = changes(&hosts, Change::Read, |host| {
-            Some(spool(host, &tagged.tag, tagged.temp_path.as_deref(), "tgz.torrent"))
-        });
+        let paths = archives(&hosts, Change::Read, tagged, &Format::ALL, &[".torrent"]);
         step(&format!("fetch the torrent of {}", tagged.tag), &hosts, paths)
     }
 
-    fn start_seeding(&self, tagged: &Tagged) -> Step {
+    fn start_seeding(&self, tagged: &Tagged, formats: &[Format]) -> Step {
         let hosts = [self.cast.seeder.clone()];
-        let paths = changes(&hosts, Change::Read, |host| {
-            Some(spool(host, &tagged.tag, tagged.temp_path.as_deref(), "tgz"))
-        });
+        let paths = archives(&hosts, Change::Read, tagged, formats, &[""]);
         step(&format!("start the seeder of {}, unless it runs", tagged.tag), &hosts, paths)
     }
 
@@ -142,12 +136,8 @@ impl Planner<'_> {
 
     fn clean(&self, Clean { tagged, earlier }: &Clean) -> Step {
         let hosts = self.cast.seeder_and_peers();
-        let mut paths = Vec::new();
-        for end in ["tgz", "tgz.torrent", "tgz.partial"] {
-            paths.extend(changes(&hosts, Change::Remove, |host| {
-                Some(spool(host, &tagged.tag, tagged.temp_path.as_deref(), end))
-            }));
-        }
+        let ends = ["", ".torrent", ".partial"];
+        let paths = archives(&hosts, Change::Remove, tagged, &Format::ALL, &ends);
         let before = if *earlier { ", and of deploys before it" } else { "" };
         let tag = &tagged.tag;
         let what = format!("remove the archive of {tag} and what belongs to it{before}");
@@ -241,11 +231,26 @@ fn changes(
         .collect()
 }
 
-fn spool(host: &Host, tag: &murder_protocol::Tag, typed: Option<&str>, end: &str) -> String {
-    match temp_path(host, typed) {
-        Some(folder) => format!("{}/{tag}.{end}", folder.trim_end_matches('/')),
-        None => format!("{}/spool/{tag}.{end}", host.remote_murder_path()),
+/// The archive of a tag and what belongs to it, in each of the formats that it may have.
+fn archives(
+    hosts: &[Arc<Host>],
+    change: Change,
+    tagged: &Tagged,
+    formats: &[Format],
+    ends: &[&str],
+) -> Vec<PathChange> {
+    let mut paths = Vec::new();
+    for name in formats.iter().map(|format| format.name(&tagged.tag)) {
+        for end in ends {
+            paths.extend(changes(hosts, change, |host| {
+                Some(match temp_path(host, tagged.temp_path.as_deref()) {
+                    Some(folder) => format!("{}/{name}{end}", folder.trim_end_matches('/')),
+                    None => format!("{}/spool/{name}{end}", host.remote_murder_path()),
+                })
+            }));
+        }
     }
+    paths
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub(super) async fn send(
     let receive = TorrentReceive {
         tag: create.tag.clone(),
         path_is_file: create.path_is_file,
+        format: create.compression.format(),
         temp_path: temp_path(host, create.temp_path.as_deref()),
     };
     let mut packing = stream_here(&context.agents, &pack).await.map_err(here)?;

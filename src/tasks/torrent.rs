@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use murder_protocol::verbs::{TorrentCreate, TorrentRead, TorrentReply, TorrentSummary};
-use murder_protocol::{Blame, Failure, Tag};
+use murder_protocol::{Blame, Failure, Format, Tag};
 
 use super::context::{Context, Stop, missing};
 use super::sending;
@@ -44,7 +44,7 @@ pub(super) async fn download(
     let tag = tagged.tag.clone();
     context
         .ask(TaskName::DownloadTorrent, hosts, request, move |reply| {
-            let path = keep(&tag, &reply.torrent.0)?;
+            let path = keep(&tag, reply.summary.format, &reply.torrent.0)?;
             let detail = format!("{}; torrent in {}", summary(&reply.summary), path.display());
             Ok(Done { detail, value: reply.summary })
         })
@@ -63,7 +63,7 @@ async fn pack(context: Context, create: Create, host: Arc<Host>) -> Job<TorrentS
     };
     let mut detail = summary(&made);
     if !create.do_not_download_torrent {
-        let path = keep(&create.tag, &torrent.0)?;
+        let path = keep(&create.tag, made.format, &torrent.0)?;
         detail = format!("{detail}; torrent in {}", path.display());
     }
     Ok(Done { detail, value: made })
@@ -112,12 +112,15 @@ fn summary(summary: &TorrentSummary) -> String {
 
 /// Writes a torrent beside its final name and renames it. Who has it may join the swarm, so
 /// nobody else may read it.
-fn keep(tag: &Tag, torrent: &[u8]) -> Result<PathBuf, Failure> {
+fn keep(tag: &Tag, format: Format, torrent: &[u8]) -> Result<PathBuf, Failure> {
     let folder = folder().ok_or_else(|| {
         Failure::new(Blame::Operator, "there is no folder to keep torrents in")
             .hint("set HOME or XDG_STATE_HOME")
     })?;
-    let path = folder.join(format!("{tag}.tgz.torrent"));
+    let path = |format: Format| folder.join(format!("{}.torrent", format.name(tag)));
+    // Of an archive of the same tag that is no more.
+    let _ = std::fs::remove_file(path(format.other()));
+    let path = path(format);
     write(&folder, &path, torrent).map_err(|error| {
         Failure::new(Blame::Operator, format!("{} on this machine: {error}", path.display()))
             .hint("make room for it, or say do_not_download_torrent=1")
@@ -157,6 +160,7 @@ mod tests {
 
     fn of(path_is_file: bool, entries: u64) -> TorrentSummary {
         TorrentSummary {
+            format: Format::Tgz,
             info_hash: String::new(),
             archive_bytes: 5,
             tree_bytes: 10,

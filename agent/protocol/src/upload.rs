@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::verbs::Compression;
-use crate::{Bytes, Tag};
+use crate::{Bytes, Format, Tag};
 
 /// Packs a path of this machine and leaves nothing on it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,17 +51,19 @@ pub struct PackReply {
     pub archive_bytes: u64,
     /// SHA-1 of each of its pieces, one after the other.
     pub pieces: Bytes,
-    /// Where its gzip members are.
+    /// Where its members are.
     pub index: Bytes,
 }
 
-/// Takes in an archive, and makes TAG.tgz.torrent beside it.
+/// Takes in an archive, and makes its torrent beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TorrentReceive {
     /// The distribution's name.
     pub tag: Tag,
     /// It holds one file.
     pub path_is_file: bool,
+    /// What the archive is.
+    pub format: Format,
     /// Where archive and torrent go; without it the agent's own spool.
     pub temp_path: Option<String>,
 }

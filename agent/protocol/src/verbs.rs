@@ -21,7 +21,7 @@ pub use crate::warm::{
     HandOut, HandOutReply, HandedOut, Taken, WarmExpect, WarmExpected, WarmForget, WarmForgotten,
     WarmReply, WarmStart, WarmStop,
 };
-use crate::{Bytes, FleetEvent, HostOutcome, HostReport, Phase, RunId, Secret, Tag};
+use crate::{Bytes, FleetEvent, Format, HostOutcome, HostReport, Phase, RunId, Secret, Tag};
 
 /// One request type per verb.
 pub trait Verb: Serialize + DeserializeOwned + Send + Sync {
@@ -131,7 +131,7 @@ pub struct StopReply {
     pub stopped: Vec<String>,
 }
 
-/// Packs a path of this host into TAG.tgz and makes TAG.tgz.torrent beside it.
+/// Packs a path of this host into the tag's archive and makes its torrent beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TorrentCreate {
     /// The distribution's name.
@@ -148,14 +148,26 @@ pub struct TorrentCreate {
     pub temp_path: Option<String>,
 }
 
-/// How an archive is compressed. It is a `.tgz` in any case.
+/// How an archive is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
     /// By gzip, at a level from 1 to 9.
     Gzip(u8),
+    /// By zstd, at a level from 1 to 4.
+    Zstd(u8),
     /// Not at all.
     None,
+}
+
+impl Compression {
+    /// What the archive is then.
+    pub const fn format(self) -> Format {
+        match self {
+            Self::Gzip(_) | Self::None => Format::Tgz,
+            Self::Zstd(_) => Format::TarZst,
+        }
+    }
 }
 
 /// How far packing is.
@@ -167,7 +179,7 @@ pub struct CreateEvent {
     pub total: u64,
 }
 
-/// Reads TAG.tgz.torrent again.
+/// Reads a tag's torrent again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TorrentRead {
     /// The distribution's name.
@@ -188,6 +200,8 @@ pub struct TorrentReply {
 /// What stands in a torrent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TorrentSummary {
+    /// What the archive is.
+    pub format: Format,
     /// SHA-1 of the info dictionary (BEP 3), in hex.
     pub info_hash: String,
     /// Bytes of the archive, which is what travels.

@@ -1,6 +1,6 @@
-//! The index of an archive: where its gzip members end, and how each begins.
+//! The index of an archive: where its members end, and how each begins.
 //!
-//! A member is at most as long, inflated, as the index says. It begins with an entry of the tar
+//! A member is at most as long, unpacked, as the index says. It begins with an entry of the tar
 //! archive, or it goes on with the content of an entry that began in the last member before it that
 //! begins with an entry. So each can be unpacked on its own, in any order.
 //!
@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Where the members of an archive are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members {
-    /// The most bytes that a member inflates to.
+    /// The most bytes that a member unpacks to.
     length: u32,
     /// The last is the archive's length.
     ends: Vec<u64>,
@@ -44,7 +44,7 @@ impl Members {
     }
 
     /// The form that travels: numbers of 32 bits, high byte first. The first is the most bytes
-    /// that a member inflates to; then comes one for each member, its bytes in the archive and in
+    /// that a member unpacks to; then comes one for each member, its bytes in the archive and in
     /// the highest bit whether it begins with content.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.length.to_be_bytes().to_vec();
@@ -110,9 +110,9 @@ impl Members {
     }
 }
 
-/// How long, inflated, the members of a tree's archive are at most.
+/// How long, unpacked, the members of a tree's archive are at most.
 ///
-/// Members of 1 MiB cost little in size against one, and stay in a core's cache from inflating to
+/// Members of 1 MiB cost little in size against one, and stay in a core's cache from unpacking to
 /// writing. Longer ones keep the index of a very large tree small.
 pub(super) const fn member_length(tree_bytes: u64) -> u32 {
     let mut length = SHORTEST;
@@ -123,7 +123,7 @@ pub(super) const fn member_length(tree_bytes: u64) -> u32 {
 }
 
 const SHORTEST: u32 = 1 << 20;
-/// Each thread that unpacks holds a member inflated and as it is in the archive.
+/// Each thread that unpacks holds a member unpacked and as it is in the archive.
 const LONGEST: u32 = 2 << 20;
 const MOST: u64 = 64 << 10;
 /// For the headers of what does not get smaller.
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(Members::decode(&[], 100), None);
         assert_eq!(changed(4, 0x80), None, "nothing is before the first member");
         assert_eq!(changed(7, 0), None, "a member without bytes");
-        assert_eq!(changed(5, 1), None, "a member that no deflate makes so long");
+        assert_eq!(changed(5, 1), None, "a member that nothing makes so long");
         assert_eq!(changed(0, 0x7f), None, "members that would take too much memory");
     }
 

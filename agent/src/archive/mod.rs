@@ -1,13 +1,15 @@
-//! A tree as one `.tgz`, and back: packed in one pass on the seeder, unpacked with suspicion on
-//! every peer.
+//! A tree as one `.tgz` or `.tar.zst`, and back: packed in one pass on the seeder, unpacked with
+//! suspicion on every peer.
 
 mod arrivals;
 mod attributes;
+mod codec;
 mod content;
 mod entries;
 mod exclude;
-mod gzip;
+mod frames;
 mod header;
+mod member_writer;
 mod members;
 mod new_file;
 mod pack;
@@ -22,8 +24,8 @@ mod unpack;
 mod walk;
 
 pub use arrivals::Arrivals;
+pub use codec::Level;
 pub use exclude::{Exclude, ExcludeError};
-pub use gzip::Level;
 pub use members::Members;
 pub use pack::{PackError, PackRequest, Packed, Sent, pack, pack_into};
 pub use pieces::piece_length;

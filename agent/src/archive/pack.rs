@@ -1,4 +1,4 @@
-//! Packs a tree: walk, tar, gzip, piece hashes and file, or stream, in one pass.
+//! Packs a tree: walk, tar, members, piece hashes and file, or stream, in one pass.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
@@ -11,8 +11,9 @@ use murder_swarm::{Lengths, LengthsError};
 use rustix::fs::OFlags;
 use tar::EntryType;
 
+use super::codec::Level;
 use super::exclude::Exclude;
-use super::gzip::{GzipWriter, Level};
+use super::member_writer::MemberWriter;
 use super::members::{Members, member_length};
 use super::new_file::NewFile;
 use super::pieces::{PieceWriter, Pieces, piece_length};
@@ -30,7 +31,7 @@ pub struct PackRequest {
     pub kind: Kind,
     /// What is left out of a tree.
     pub exclude: Exclude,
-    /// How hard to compress.
+    /// With what to compress, and how hard.
     pub level: Level,
 }
 
@@ -108,7 +109,7 @@ fn stream(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Sent, PackError> {
     let out = PieceWriter::new(out, piece_length(tree.bytes));
-    let out = GzipWriter::new(out, member_length(tree.bytes), request.level).map_err(failed)?;
+    let out = MemberWriter::new(out, member_length(tree.bytes), request.level).map_err(failed)?;
     let mut packing = Packing {
         root: root_of(request),
         tree,
@@ -156,7 +157,7 @@ fn root_of(request: &PackRequest) -> &Path {
 struct Packing<'a, W> {
     root: &'a Path,
     tree: &'a Tree,
-    out: GzipWriter<W>,
+    out: MemberWriter<W>,
     failed: &'a dyn Fn(io::Error) -> PackError,
     progress: &'a mut dyn FnMut(u64, u64),
     bytes: u64,

@@ -16,7 +16,7 @@ pub enum UnpackError {
     /// It was stopped before it was done.
     #[error("unpacking was stopped")]
     Stopped,
-    /// It is no `.tgz`, or is cut short.
+    /// It is no `.tgz` or `.tar.zst`, or is cut short.
     #[error("the archive is damaged")]
     Corrupt(#[source] io::Error),
     /// An entry that nobody would make by packing a tree.

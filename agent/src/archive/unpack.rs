@@ -4,20 +4,22 @@
 //! Each member is checked to end as its neighbour begins, so that the result is the same as if the
 //! archive were read from its beginning to its end. Whatever does not agree is read in that way.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::num::NonZero;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use flate2::bufread::{GzDecoder, MultiGzDecoder};
+use flate2::bufread::MultiGzDecoder;
 
 use super::arrivals::Arrivals;
+use super::codec::{Codec, Decoder};
 use super::content::{Content, Whole};
 use super::entries::{Ended, Entries, corrupt};
-use super::header::BLOCK;
+use super::frames::Frames;
 use super::members::{Begins, Members};
 use super::refusal::UnpackError;
 use super::tree::{Limits, NewTree, Reading, Unpacked};
@@ -68,6 +70,9 @@ struct Parallel<'a> {
     arrivals: &'a Arrivals,
     members: &'a Members,
     tree: &'a NewTree<'a>,
+    /// What the member was that came first. Another kind would end an archive that is read in
+    /// order.
+    codec: OnceLock<Codec>,
     /// Files that go on in other members than the one they began in, by that, and where in the
     /// file that one ended.
     begun: Mutex<HashMap<usize, (Arc<Whole>, u64)>>,
@@ -86,7 +91,7 @@ enum Priority {
 #[derive(Default)]
 struct Buffers {
     packed: Vec<u8>,
-    plain: Vec<u8>,
+    decoder: Decoder,
 }
 
 fn by_index(
@@ -97,8 +102,8 @@ fn by_index(
     let UnpackRequest { archive, arrivals, .. } = *request;
     let priority = if arrivals.are_all_here() { Priority::Normal } else { Priority::Low };
     arrivals.plan(members);
-    let begun = Mutex::default();
-    let parallel = Parallel { archive, arrivals, members, tree, begun, priority };
+    let (codec, begun) = (OnceLock::new(), Mutex::default());
+    let parallel = Parallel { archive, arrivals, members, tree, codec, begun, priority };
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let results: Vec<_> = std::thread::scope(|scope| {
         let spawn = |_| {
@@ -138,7 +143,7 @@ impl Parallel<'_> {
     }
 
     fn member(&self, member: usize, buffers: &mut Buffers) -> Result<(), UnpackError> {
-        let plain = self.inflate(member, buffers)?;
+        let plain = self.plain(member, buffers)?;
         self.tree.inflated(plain.len())?;
         let content = match self.members.begins(member) {
             Begins::Entry => None,
@@ -150,29 +155,16 @@ impl Parallel<'_> {
         self.check_end(member, plain.len(), entries.end())
     }
 
-    fn inflate<'b>(
-        &self,
-        member: usize,
-        buffers: &'b mut Buffers,
-    ) -> Result<&'b [u8], UnpackError> {
-        let Buffers { packed, plain } = buffers;
+    fn plain<'b>(&self, member: usize, buffers: &'b mut Buffers) -> Result<&'b [u8], UnpackError> {
+        let Buffers { packed, decoder } = buffers;
         let range = self.members.range(member);
         packed.resize(usize::try_from(range.end - range.start).unwrap_or(0), 0);
         self.archive.read_exact_at(packed, range.start).map_err(UnpackError::Read)?;
-        // Longer by something, to see that nothing follows.
-        plain.resize(self.members.length() + BLOCK, 0);
-        let mut decoder = GzDecoder::new(packed.as_slice());
-        let mut length = 0;
-        loop {
-            match decoder.read(&mut plain[length..]).map_err(UnpackError::Corrupt)? {
-                0 => break,
-                got => length += got,
-            }
+        let codec = Codec::of(packed);
+        if *self.codec.get_or_init(|| codec) != codec {
+            return Err(disagreement());
         }
-        if length > self.members.length() || !decoder.into_inner().is_empty() {
-            return Err(corrupt("a member is not where the index has it"));
-        }
-        Ok(&plain[..length])
+        decoder.member(codec, packed, self.members.length())
     }
 
     /// The content with which a member begins, as far as the members before it have the rest.
@@ -215,14 +207,19 @@ fn disagreement() -> UnpackError {
 /// Reads the archive from its beginning to its end.
 fn in_order(request: &UnpackRequest<'_>, tree: &NewTree<'_>) -> Result<(), UnpackError> {
     let UnpackRequest { archive, arrivals, .. } = *request;
-    let arriving = Arriving { archive, arrivals, at: 0, failed: None };
-    let mut reader = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, arriving));
+    let failed = Cell::new(None);
+    let blame = |error| failed.take().unwrap_or(UnpackError::Corrupt(error));
+    let arriving = Arriving { archive, arrivals, at: 0, failed: &failed };
+    let mut arriving = BufReader::with_capacity(BUFFER, arriving);
+    let codec = Codec::of(arriving.fill_buf().map_err(blame)?);
+    let mut reader: Box<dyn Read + '_> = match codec {
+        Codec::Gzip => Box::new(MultiGzDecoder::new(arriving)),
+        Codec::Zstd => Box::new(Frames::new(arriving)),
+    };
     let mut entries = Entries::new(tree, None, 0);
     let mut buffer = vec![0; BUFFER];
     loop {
-        let read = fill(&mut reader, &mut buffer);
-        let failed = reader.get_mut().get_mut().failed.take();
-        let length = read.map_err(|error| failed.unwrap_or(UnpackError::Corrupt(error)))?;
+        let length = fill(&mut reader, &mut buffer).map_err(blame)?;
         if arrivals.is_stopped() {
             return Err(UnpackError::Stopped);
         }
@@ -258,7 +255,7 @@ struct Arriving<'a> {
     arrivals: &'a Arrivals,
     at: u64,
     /// Why the last read failed, if it is no fault of what was read.
-    failed: Option<UnpackError>,
+    failed: &'a Cell<Option<UnpackError>>,
 }
 
 impl Read for Arriving<'_> {
@@ -267,7 +264,7 @@ impl Read for Arriving<'_> {
         let index = u32::try_from(self.at / u64::from(lengths.piece_length())).unwrap_or(u32::MAX);
         let Some(piece) = lengths.piece(index) else { return Ok(0) };
         if self.arrivals.wait_for(piece).is_err() {
-            self.failed = Some(UnpackError::Stopped);
+            self.failed.set(Some(UnpackError::Stopped));
             return Err(io::ErrorKind::Other.into());
         }
         let end = lengths.offset(piece) + u64::from(lengths.size(piece));
@@ -279,7 +276,7 @@ impl Read for Arriving<'_> {
             }
             Err(error) => {
                 let kind = error.kind();
-                self.failed = Some(UnpackError::Read(error));
+                self.failed.set(Some(UnpackError::Read(error)));
                 Err(kind.into())
             }
         }

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use murder_protocol::verbs::{Role, RoleStatus};
-use murder_protocol::{Blame, Failure, HostOutcome, Phase, Tag};
+use murder_protocol::{Blame, Failure, Format, HostOutcome, Phase, Tag};
 use murder_swarm::metainfo::{Metainfo, MetainfoError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -208,7 +208,7 @@ pub(crate) fn parse_torrent(bytes: &[u8], what: &str, tag: &Tag) -> Result<Metai
     let metainfo = Metainfo::parse(bytes)
         .map_err(|source| TorrentError::Parse { what: what.to_owned(), source })?;
     // One of another program may be called what it likes.
-    if metainfo.about().is_some() && metainfo.name() != format!("{tag}.tgz") {
+    if metainfo.about().is_some() && metainfo.name() != Format::of(metainfo.name()).name(tag) {
         return Err(TorrentError::OtherTag { name: metainfo.name().to_owned(), tag: tag.clone() });
     }
     Ok(metainfo)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_protocol::verbs::{Role, SeedStart};
-use murder_protocol::{Blame, Failure, HostOutcome};
+use murder_protocol::{Blame, Failure, Format, HostOutcome};
 use murder_swarm::PieceSet;
 use murder_swarm::metainfo::Metainfo;
 use murder_swarm::torrent::Config;
@@ -98,7 +98,8 @@ impl Seeder {
         let temp = temp_path.as_deref();
         let path = post.home.torrent(tag, temp).map_err(|error| error.failure())?;
         let metainfo = Arc::new(load_torrent(&path, tag).map_err(|error| error.failure())?);
-        let path = post.home.archive(tag, temp).map_err(|error| error.failure())?;
+        let files = post.home.files(tag, Format::of(metainfo.name()), temp);
+        let path = files.map_err(|error| error.failure())?.archive;
         let archive = Archive::open(&path, metainfo.lengths()).map_err(|e| e.failure())?;
         disk::sample(&archive, &metainfo).map_err(|error| error.failure())?;
         let archive = Arc::new(archive);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use murder_protocol::verbs::TorrentSummary;
-use murder_protocol::{Blame, Bytes, Failure, Secret, Tag};
+use murder_protocol::{Blame, Bytes, Failure, Format, Secret, Tag};
 use murder_swarm::metainfo::{Kind, Metainfo};
 use murder_swarm::wire::{InfoHash, PeerId};
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,7 @@ pub(crate) fn summary(metainfo: &Metainfo) -> TorrentSummary {
     let lengths = metainfo.lengths();
     let about = metainfo.about();
     TorrentSummary {
+        format: Format::of(metainfo.name()),
         info_hash: metainfo.info_hash().to_string(),
         archive_bytes: lengths.total(),
         tree_bytes: about.map_or(0, |about| about.tree_bytes),

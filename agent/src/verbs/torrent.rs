@@ -10,13 +10,13 @@ use murder_protocol::verbs::{
     Compression, CreateEvent, Pack, PackEvent, PackReply, TorrentCreate, TorrentRead,
     TorrentReceive, TorrentReply,
 };
-use murder_protocol::{Blame, Bytes, Failure, Frame, Tag, encode};
+use murder_protocol::{Blame, Bytes, Failure, Format, Frame, Tag, encode};
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
 
 use super::Replies;
 use crate::archive::{self, Exclude, Level, PackRequest, Packed, pack, pack_into, piece_length};
 use crate::blamed::{Blamed as _, chain};
-use crate::home::{Home, expand};
+use crate::home::{ArchiveFiles, Home, expand};
 use crate::roles::load_torrent;
 use crate::status::write_private;
 use crate::tracker::torrents::summary;
@@ -30,16 +30,16 @@ pub(super) fn create(
     let temp = request.temp_path.as_deref();
     let packing =
         packing(source(&request)?, request.path_is_file, &request.exclude, request.compression)?;
-    let archive = home.archive(&request.tag, temp).map_err(|error| error.failure())?;
+    let output = Output::of(home, &request.tag, request.compression.format(), temp)?;
     let mut throttle = Throttle::default();
-    let packed = pack(&packing, &archive, &mut |bytes, total| {
+    let packed = pack(&packing, &output.files.archive, &mut |bytes, total| {
         if throttle.is_due(bytes == total) {
             // Whether somebody still listens or not, the torrent is made.
             let _ = replies.event(CreateEvent { bytes, total });
         }
     })
     .map_err(|error| error.failure())?;
-    publish(packed, home, &request.tag, temp)
+    output.publish(packed)
 }
 
 /// Takes in an archive that another machine packs, and makes the torrent.
@@ -49,9 +49,10 @@ pub(super) fn receive(
     _replies: &mut Replies<TorrentReceive>,
 ) -> Result<TorrentReply, Failure> {
     let temp = request.temp_path.as_deref();
-    let archive = home.archive(&request.tag, temp).map_err(|error| error.failure())?;
-    let packed = archive::receive(&mut io::stdin().lock(), kind(request.path_is_file), &archive);
-    publish(packed.map_err(|error| error.failure())?, home, &request.tag, temp)
+    let output = Output::of(home, &request.tag, request.format, temp)?;
+    let archive = &output.files.archive;
+    let packed = archive::receive(&mut io::stdin().lock(), kind(request.path_is_file), archive);
+    output.publish(packed.map_err(|error| error.failure())?)
 }
 
 /// Packs into the reply.
@@ -108,6 +109,7 @@ fn packing(
     })?;
     let level = match compression {
         Compression::Gzip(level) => Level::Deflate(level.clamp(1, 9).into()),
+        Compression::Zstd(level) => Level::Zstd(level.clamp(1, 4).into()),
         Compression::None => Level::Store,
     };
     Ok(PackRequest { source, kind: kind(path_is_file), exclude, level })
@@ -117,20 +119,34 @@ const fn kind(path_is_file: bool) -> Kind {
     if path_is_file { Kind::File } else { Kind::Tree }
 }
 
-/// Gives the archive its name, and makes its torrent.
-fn publish(
-    packed: Packed,
-    home: &Home,
-    tag: &Tag,
-    temp: Option<&str>,
-) -> Result<TorrentReply, Failure> {
-    let torrent_path = home.torrent(tag, temp).map_err(|error| error.failure())?;
-    let torrent = metainfo(tag, &packed)?;
-    // An archive beside the torrent of another one would be served for it.
-    remove_old(&torrent_path)?;
-    packed.publish().map_err(|error| error.failure())?;
-    write_private(&torrent_path, &torrent).map_err(|error| host("write", &torrent_path, &error))?;
-    reply(torrent)
+/// Where an archive and its torrent go.
+struct Output {
+    /// What the archive is called.
+    name: String,
+    files: ArchiveFiles,
+    /// Those of an archive of the same tag that is of the other format.
+    other: ArchiveFiles,
+}
+
+impl Output {
+    fn of(home: &Home, tag: &Tag, format: Format, temp: Option<&str>) -> Result<Self, Failure> {
+        let files = |format| home.files(tag, format, temp).map_err(|error| error.failure());
+        Ok(Self { name: format.name(tag), files: files(format)?, other: files(format.other())? })
+    }
+
+    /// Gives the archive its name, and makes its torrent.
+    fn publish(self, packed: Packed) -> Result<TorrentReply, Failure> {
+        let Self { name, files, other } = self;
+        let torrent = metainfo(&name, &packed)?;
+        // An archive beside the torrent of another one would be served for it.
+        remove_old(&files.torrent)?;
+        remove_old(&other.torrent)?;
+        packed.publish().map_err(|error| error.failure())?;
+        remove_old(&other.archive)?;
+        write_private(&files.torrent, &torrent)
+            .map_err(|error| host("write", &files.torrent, &error))?;
+        reply(torrent)
+    }
 }
 
 /// Reads the torrent that was made before.
@@ -158,13 +174,13 @@ fn source(request: &TorrentCreate) -> Result<PathBuf, Failure> {
     expand(&request.files_path).map_err(|error| error.failure())
 }
 
-fn metainfo(tag: &Tag, packed: &Packed) -> Result<Vec<u8>, Failure> {
+fn metainfo(name: &str, packed: &Packed) -> Result<Vec<u8>, Failure> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| {
         Failure::new(Blame::Host, format!("the system gives no random numbers: {error}"))
     })?;
     let builder = MetainfoBuilder {
-        name: &format!("{tag}.tgz"),
+        name,
         lengths: packed.lengths,
         pieces: &packed.pieces,
         about: packed.about,

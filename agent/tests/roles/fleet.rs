@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use murder_agent::archive::{Exclude, Level, PackRequest, pack};
+use murder_agent::home::ArchiveFiles;
 use murder_protocol::verbs::{
     Destination, PeerReply, PeerStart, RegisterReply, Role, RunOpen, RunReply, SeedReply,
     SeedStart, TorrentRegister, TrackerStart,
 };
-use murder_protocol::{Bytes, Failure, Tag};
+use murder_protocol::{Bytes, Failure, Format, Tag};
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
 
 use crate::host::Host;
@@ -18,6 +19,7 @@ pub(crate) struct Fleet {
     pub(crate) tracker: Host,
     pub(crate) seeder: Host,
     pub(crate) tag: Tag,
+    pub(crate) format: Format,
     pub(crate) torrent: Bytes,
     pub(crate) registered: RegisterReply,
 }
@@ -25,14 +27,20 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A fleet whose tree has files of so many bytes altogether. Nothing is seeded yet.
     pub(crate) fn new(bytes: usize) -> Self {
+        Self::packed(bytes, Level::default())
+    }
+
+    /// The same with its archive packed so.
+    pub(crate) fn packed(bytes: usize, level: Level) -> Self {
         let (tracker, seeder) = (Host::new("tracker"), Host::new("seeder"));
         let tag: Tag = "v1".parse().unwrap();
-        let torrent = make(&seeder, &tag, bytes);
+        let format = if matches!(level, Level::Zstd(_)) { Format::TarZst } else { Format::Tgz };
+        let torrent = make(&seeder, &format.name(&tag), bytes, level);
         let start = TrackerStart { port: 8998, announce_ip: Some(tracker.ip) };
         tracker.call(&start).unwrap();
         let register = TorrentRegister { tag: tag.clone(), torrent: torrent.clone() };
         let registered = tracker.call(&register).unwrap();
-        Self { tracker, seeder, tag, torrent, registered }
+        Self { tracker, seeder, tag, format, torrent, registered }
     }
 
     pub(crate) fn trackers(&self) -> &[SocketAddr] {
@@ -87,12 +95,17 @@ impl Fleet {
         host.call(&self.job(run, host))
     }
 
+    /// Where a host has the archive.
+    pub(crate) fn archive_of(&self, host: &Host) -> ArchiveFiles {
+        host.home().files(&self.tag, self.format, None).unwrap()
+    }
+
     pub(crate) fn files(&self) -> PathBuf {
         self.seeder.path("files")
     }
 }
 
-fn make(seeder: &Host, tag: &Tag, bytes: usize) -> Bytes {
+fn make(seeder: &Host, name: &str, bytes: usize, level: Level) -> Bytes {
     let files = seeder.path("files");
     std::fs::create_dir_all(files.join("sub/empty")).unwrap();
     std::fs::write(files.join("small.txt"), "hello").unwrap();
@@ -100,16 +113,16 @@ fn make(seeder: &Host, tag: &Tag, bytes: usize) -> Bytes {
     let mut noise = vec![0; bytes];
     getrandom::fill(&mut noise).unwrap();
     std::fs::write(files.join("sub/noise"), noise).unwrap();
-    let home = seeder.home();
     let request = PackRequest {
         source: files,
         kind: Kind::Tree,
-        level: Level::default(),
+        level,
         exclude: Exclude::parse(&[]).unwrap(),
     };
-    let packed = pack(&request, &home.archive(tag, None).unwrap(), &mut |_, _| {}).unwrap();
+    let archive = seeder.home().spool().join(name);
+    let packed = pack(&request, &archive, &mut |_, _| {}).unwrap();
     let torrent = Metainfo::build(&MetainfoBuilder {
-        name: "v1.tgz",
+        name,
         lengths: packed.lengths,
         pieces: &packed.pieces,
         about: packed.about,
@@ -119,6 +132,6 @@ fn make(seeder: &Host, tag: &Tag, bytes: usize) -> Bytes {
     });
     let torrent = torrent.unwrap();
     packed.publish().unwrap();
-    std::fs::write(home.torrent(tag, None).unwrap(), &torrent).unwrap();
+    std::fs::write(seeder.home().spool().join(format!("{name}.torrent")), &torrent).unwrap();
     Bytes(torrent)
 }

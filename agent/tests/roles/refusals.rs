@@ -24,7 +24,7 @@ fn a_seeder_without_a_torrent_is_told_to_create_one() {
 #[test]
 fn a_seeder_of_another_archive_is_refused_before_it_serves() {
     let fleet = Fleet::new(100_000);
-    let path = fleet.seeder.home().archive(&fleet.tag, None).unwrap();
+    let path = fleet.archive_of(&fleet.seeder).archive;
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[50] ^= 1;
     std::fs::write(&path, bytes).unwrap();

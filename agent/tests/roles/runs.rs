@@ -1,5 +1,6 @@
 //! Whole runs: from `peer-start` to the tree in place.
 
+use murder_agent::archive::Level;
 use murder_protocol::verbs::Role;
 use murder_protocol::{HostOutcome, Phase};
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,7 +10,15 @@ use crate::host::{Host, same_tree, wait_for};
 
 #[test]
 fn three_peers_put_the_tree_in_place_and_go_when_the_swarm_is_done() {
-    let fleet = Fleet::new(3 << 20);
+    three_peers_put_the_tree_in_place(&Fleet::new(3 << 20));
+}
+
+#[test]
+fn three_peers_put_the_tree_of_a_zstd_archive_in_place() {
+    three_peers_put_the_tree_in_place(&Fleet::packed(3 << 20, Level::Zstd(4)));
+}
+
+fn three_peers_put_the_tree_in_place(fleet: &Fleet) {
     fleet.seed().unwrap();
     let peers = ["a", "b", "c"].map(Host::new);
     let run = fleet.open(&[&peers[0], &peers[1], &peers[2]]);
@@ -28,7 +37,15 @@ fn three_peers_put_the_tree_in_place_and_go_when_the_swarm_is_done() {
 
 #[test]
 fn a_peer_that_is_stopped_says_so_and_goes_on_later_from_where_it_was() {
-    let fleet = Fleet::new(3 << 20);
+    a_stopped_peer_goes_on_later(&Fleet::new(3 << 20));
+}
+
+#[test]
+fn a_stopped_peer_of_a_zstd_archive_goes_on_later_from_where_it_was() {
+    a_stopped_peer_goes_on_later(&Fleet::packed(3 << 20, Level::Zstd(1)));
+}
+
+fn a_stopped_peer_goes_on_later(fleet: &Fleet) {
     let peer = Host::new("a");
     let run = fleet.open_without_seeder(&[&peer]);
     fleet.start(&run, &peer).unwrap();
@@ -55,7 +72,7 @@ fn a_peer_that_is_stopped_says_so_and_goes_on_later_from_where_it_was() {
         "stopped by the operator (run peer again to go on, what is there already is not fetched \
          twice)"
     );
-    assert!(peer.home().partial(&fleet.tag, None).unwrap().exists());
+    assert!(fleet.archive_of(&peer).partial.exists());
     assert!(!peer.path("out").exists());
     fleet.seed().unwrap();
     let run = fleet.open(&[&peer]);
@@ -98,14 +115,14 @@ fn a_peer_on_the_seeders_host_downloads_nothing() {
     let fleet = Fleet::new(1 << 20);
     fleet.seed().unwrap();
     let run = fleet.open(&[&fleet.seeder]);
-    let archive = fleet.seeder.home().archive(&fleet.tag, None).unwrap();
+    let archive = fleet.archive_of(&fleet.seeder).archive;
     let before = archive.metadata().unwrap().modified().unwrap();
     fleet.start(&run, &fleet.seeder).unwrap();
     let done = |status: &murder_protocol::verbs::RoleStatus| status.outcome.is_some();
     let status = fleet.seeder.until(Role::Peer, &fleet.tag, done);
     assert_eq!(status.outcome, Some(HostOutcome::Ok));
     assert!(same_tree(&fleet.files(), &fleet.seeder.path("out/v1")));
-    assert!(!fleet.seeder.home().partial(&fleet.tag, None).unwrap().exists());
+    assert!(!fleet.archive_of(&fleet.seeder).partial.exists());
     assert_eq!(archive.metadata().unwrap().modified().unwrap(), before);
     assert!(fleet.seeder.holder(Role::Seeder, Some(&fleet.tag)).is_some());
 }

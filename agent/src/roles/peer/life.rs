@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::post::{EndSignals, Post, Standing};
-use super::prepare::{Names, Prepared};
+use super::prepare::Prepared;
 use super::stage::{Fated, InPlace, Place, Placing, Stage, Verified};
 use super::terms::{Serves, Terms};
 use crate::archive::Reading;
@@ -23,6 +23,7 @@ use crate::blamed::Blamed as _;
 use crate::channel::{self, Channel, ChannelConfig, ChannelEvent, Have, Hello, Part};
 use crate::disk::Verify;
 use crate::engine::{Engine, Event, Listener, Options, Progress};
+use crate::home::ArchiveFiles;
 use crate::lock;
 use crate::log::Log;
 use crate::place::Placement;
@@ -69,7 +70,7 @@ struct Unused {
 }
 
 struct Target {
-    names: Names,
+    names: ArchiveFiles,
     about: About,
     placement: Placement,
     arrival: Option<Arrival>,

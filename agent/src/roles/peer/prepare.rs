@@ -1,10 +1,9 @@
 //! What is checked before a peer says that it has the job.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use murder_protocol::verbs::{PeerStart, Role};
-use murder_protocol::{Blame, Failure};
+use murder_protocol::{Blame, Failure, Format};
 use murder_swarm::Lengths;
 use murder_swarm::metainfo::{About, Metainfo};
 use murder_swarm::wire::PeerId;
@@ -15,6 +14,7 @@ use super::PeerJob;
 use crate::blamed::Blamed as _;
 use crate::disk::{self, Archive, Found};
 use crate::engine::Listener;
+use crate::home::ArchiveFiles;
 use crate::place::Placement;
 use crate::release::Arrival;
 
@@ -26,18 +26,11 @@ pub(super) struct Prepared {
     pub(super) placement: Placement,
     pub(super) arrival: Option<Arrival>,
     pub(super) source: Source,
-    pub(super) names: Names,
+    pub(super) names: ArchiveFiles,
     pub(super) listener: Listener,
     pub(super) me: PeerId,
     pub(super) seed: u64,
     pub(super) signals: EndSignals,
-}
-
-/// Where the archive is, and where it is while it is incomplete.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    pub(super) archive: PathBuf,
-    pub(super) partial: PathBuf,
 }
 
 /// What is on disk already.
@@ -62,10 +55,8 @@ impl Prepared {
         })?;
         let arrival = Arrival::at(destination, metainfo.content())?;
         let temp = temp_path.as_deref();
-        let names = Names {
-            archive: post.home.archive(tag, temp).map_err(|error| error.failure())?,
-            partial: post.home.partial(tag, temp).map_err(|error| error.failure())?,
-        };
+        let names = post.home.files(tag, Format::of(metainfo.name()), temp);
+        let names = names.map_err(|error| error.failure())?;
         let source = Source::open(&names, &metainfo)?;
         // After the archive has its room, so that the tree is measured against what is left.
         let placement = Placement::check(&post.home, destination, &about).map_err(|error| {
@@ -97,7 +88,7 @@ impl Prepared {
 }
 
 impl Source {
-    fn open(names: &Names, metainfo: &Metainfo) -> Result<Self, Failure> {
+    fn open(names: &ArchiveFiles, metainfo: &Metainfo) -> Result<Self, Failure> {
         match Archive::open(&names.archive, metainfo.lengths()) {
             Ok(archive) if disk::sample(&archive, metainfo).is_ok() => Ok(Self::Finished(archive)),
             // Another archive of the same tag, or none.
@@ -106,7 +97,7 @@ impl Source {
     }
 
     /// Opens or makes the partial file with the archive's whole length.
-    pub(super) fn open_partial(names: &Names, lengths: Lengths) -> Result<Self, Failure> {
+    pub(super) fn open_partial(names: &ArchiveFiles, lengths: Lengths) -> Result<Self, Failure> {
         let (archive, found) =
             Archive::open_partial(&names.partial, lengths).map_err(|error| error.failure())?;
         Ok(Self::Partial(archive, found))

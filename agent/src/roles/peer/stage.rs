@@ -8,10 +8,11 @@ use murder_swarm::metainfo::{About, Metainfo};
 use murder_swarm::{PieceIndex, PieceSet};
 use tokio::task::JoinHandle;
 
-use super::prepare::{Names, Source};
+use super::prepare::Source;
 use crate::archive::{Arrivals, Limits, Members, Reading, UnpackError, UnpackRequest, unpack};
 use crate::blamed::Blamed as _;
 use crate::disk::{Archive, DiskError, Found, Holes, Verify, verify};
+use crate::home::ArchiveFiles;
 use crate::place::{Placed, Placement, Staging};
 use crate::release::Arrival;
 
@@ -48,7 +49,7 @@ pub(super) enum Named {
 pub(super) struct Place {
     pub(super) archive: Arc<Archive>,
     pub(super) named: Named,
-    pub(super) names: Names,
+    pub(super) names: ArchiveFiles,
     pub(super) metainfo: Arc<Metainfo>,
     pub(super) about: About,
     pub(super) placement: Placement,
@@ -76,7 +77,7 @@ impl Stage {
     /// Starts to hash what is there.
     pub(super) fn verify(
         source: Source,
-        names: Names,
+        names: ArchiveFiles,
         metainfo: Arc<Metainfo>,
         control: Arc<Verify>,
     ) -> Self {
@@ -148,7 +149,7 @@ impl Fate {
 
 fn verify_source(
     source: Source,
-    names: &Names,
+    names: &ArchiveFiles,
     metainfo: &Metainfo,
     control: &Verify,
 ) -> Result<Verified, Failure> {

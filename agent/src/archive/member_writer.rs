@@ -1,5 +1,5 @@
-//! Compresses on all cores: gzip members (RFC 1952), one after the other, which any reader of gzip
-//! takes as one file.
+//! Compresses on all cores: members, one after the other, which any reader of gzip or zstd takes as
+//! one file.
 //!
 //! They are cut where entries of the tar archive begin, as far as these are short enough, so that
 //! each member can be unpacked on its own.
@@ -10,14 +10,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
+use super::codec::{Encoder, Level};
 use super::members::{Begins, Members};
 
 /// A writer whose bytes come out of `out` compressed, in their order.
 #[derive(Debug)]
-pub(super) struct GzipWriter<W> {
+pub(super) struct MemberWriter<W> {
     out: W,
     length: usize,
     input: Vec<u8>,
@@ -51,23 +49,7 @@ struct Made {
     input: Vec<u8>,
 }
 
-/// How hard to compress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Deflate's levels, from 1 to 9.
-    Deflate(u32),
-    /// Everything is stored as it is, in members all the same.
-    Store,
-}
-
-impl Default for Level {
-    /// That of `gzip` itself.
-    fn default() -> Self {
-        Self::Deflate(6)
-    }
-}
-
-impl<W: Write> GzipWriter<W> {
+impl<W: Write> MemberWriter<W> {
     /// Starts one thread a core, which end with the writer. Members have at most `length` bytes
     /// of input.
     pub(super) fn new(out: W, length: u32, level: Level) -> io::Result<Self> {
@@ -77,7 +59,7 @@ impl<W: Write> GzipWriter<W> {
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..threads {
             let queue = Arc::clone(&queue);
-            thread::Builder::new().name("gzip".to_owned()).spawn(move || work(&queue, level))?;
+            thread::Builder::new().name("pack".to_owned()).spawn(move || work(&queue, level))?;
         }
         Ok(Self {
             out,
@@ -140,7 +122,7 @@ impl<W: Write> GzipWriter<W> {
     }
 }
 
-impl<W: Write> Write for GzipWriter<W> {
+impl<W: Write> Write for MemberWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(self.length - self.input.len());
         self.input.extend_from_slice(&bytes[..taken]);
@@ -158,43 +140,13 @@ impl<W: Write> Write for GzipWriter<W> {
 }
 
 fn work(queue: &Mutex<Receiver<Job>>, level: Level) {
+    let mut encoder = Encoder::new(level);
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { input, done }) = job else { return };
         // Nobody waits for it if writing failed meanwhile.
-        let _ = done.send(Made { member: member(&input, level), input });
+        let _ = done.send(Made { member: encoder.member(&input), input });
     }
-}
-
-fn member(input: &[u8], level: Level) -> Vec<u8> {
-    let level = match level {
-        Level::Deflate(level) if !is_incompressible(input) => Compression::new(level),
-        _ => Compression::none(),
-    };
-    gzip(input, level)
-}
-
-fn gzip(input: &[u8], level: Compression) -> Vec<u8> {
-    // What is stored gets 5 bytes longer with each block of 64 KiB at the most (RFC 1951).
-    let room = if level == Compression::none() {
-        input.len() + input.len() / 1000
-    } else {
-        input.len() / 2
-    };
-    let mut encoder = GzEncoder::new(Vec::with_capacity(room + GZIP), level);
-    encoder.write_all(input).and_then(|()| encoder.finish()).expect("memory takes every byte")
-}
-
-/// Data that is compressed already, as a quick look at some of it tells, is stored as it is: that
-/// is what the slow levels would come to, and it unpacks ten times as fast. The looks are at many
-/// places, since a member may have many files in it.
-fn is_incompressible(input: &[u8]) -> bool {
-    let is_noise = |sample: &[u8]| {
-        let packed = gzip(sample, Compression::fast()).len();
-        packed * 100 > sample.len() * INCOMPRESSIBLE_PERCENT
-    };
-    input.len() >= SAMPLES * SAMPLE
-        && input.chunks_exact(input.len() / SAMPLES).all(|part| is_noise(&part[..SAMPLE]))
 }
 
 fn lost_thread() -> io::Error {
@@ -203,11 +155,6 @@ fn lost_thread() -> io::Error {
 
 /// More would take memory for no use: one thread then hashes and writes what the others make.
 const MOST_THREADS: usize = 16;
-/// Header and trailer, rounded up.
-const GZIP: usize = 64;
-const SAMPLES: usize = 8;
-const SAMPLE: usize = 8 << 10;
-const INCOMPRESSIBLE_PERCENT: usize = 98;
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +167,7 @@ mod tests {
     const LENGTH: u32 = 1 << 20;
 
     fn pack(entries: &[&[u8]], level: Level) -> (Vec<u8>, Members) {
-        let mut writer = GzipWriter::new(Vec::new(), LENGTH, level).unwrap();
+        let mut writer = MemberWriter::new(Vec::new(), LENGTH, level).unwrap();
         for entry in entries {
             writer.begin_entry(entry.len() as u64).unwrap();
             entry.chunks(7777).for_each(|chunk| writer.write_all(chunk).unwrap());
@@ -290,7 +237,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut writer = GzipWriter::new(Full, LENGTH, Level::default()).unwrap();
+        let mut writer = MemberWriter::new(Full, LENGTH, Level::default()).unwrap();
         writer.write_all(b"x").unwrap();
         assert_eq!(writer.finish().err().unwrap().kind(), io::ErrorKind::StorageFull);
     }
