@@ -12,7 +12,7 @@ use murder_protocol::verbs::{
     Clean, Compression, Doctor, DoctorEvent, DoctorReply, Hello, Logs, NoEvent, PeerStop, SeedStop,
     Status, TorrentCreate, TorrentRead, TrackerReply, TrackerStart, TrackerStop, Uninstall, Which,
 };
-use murder_protocol::{Decoded, Frame, PROTOCOL, decode};
+use murder_protocol::{Decoded, Format, Frame, PROTOCOL, decode};
 
 use installed::{Installed, copy_executable};
 
@@ -114,6 +114,26 @@ fn a_torrent_is_made_read_again_and_cleaned_up() {
             temp.display()
         )
     );
+}
+
+#[test]
+fn an_archive_of_another_format_takes_the_place_of_the_one_before() {
+    let agent = Installed::new();
+    let gzip = create(&agent, &agent.path("source"));
+    let zstd = TorrentCreate { compression: Compression::Zstd(4), ..gzip.clone() };
+    let TorrentCreate { tag, temp_path, .. } = gzip.clone();
+    let read = TorrentRead { tag, temp_path: temp_path.clone() };
+    for (request, format) in [(&gzip, Format::Tgz), (&zstd, Format::TarZst), (&gzip, Format::Tgz)] {
+        let made = agent.call(request).unwrap();
+        assert_eq!(made.summary.format, format);
+        assert_eq!(agent.call(&read).unwrap().torrent, made.torrent);
+        let names = [format.name(&request.tag), format!("{}.torrent", format.name(&request.tag))];
+        assert!(names.iter().all(|name| agent.path("temp").join(name).exists()));
+        assert_eq!(agent.path("temp").read_dir().unwrap().count(), 2);
+    }
+    agent.call(&zstd).unwrap();
+    let clean = Clean { which: Which::All, earlier: false, temp_path };
+    assert_eq!(agent.call(&clean).unwrap().removed.len(), 2);
 }
 
 #[test]
