@@ -188,6 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_counts_its_peers_as_it_says_and_no_other_host() {
+        let mut ledger = Ledger::default();
+        ledger.apply(&started(TaskName::Recipe("deploy"), &["a", "b"]), at(0));
+        ledger.apply(&started(TaskName::StartTracker, &["tracker"]), at(0));
+        ledger.apply(&ended("tracker", ok()), at(1));
+        ledger.apply(&Event::TaskEnded, at(1));
+        ledger.apply(&started(TaskName::Run, &["a", "b"]), at(1));
+        ledger.apply(&ended("a", ok()), at(2));
+        ledger.apply(&ended("b", failed()), at(2));
+        ledger.apply(&Event::TaskEnded, at(2));
+        // What failed was a step that is only warned of.
+        ledger.apply(&ended("a", ok()), at(3));
+        ledger.apply(&ended("b", ok()), at(3));
+        let summary = over(ledger.apply(&Event::TaskEnded, at(3)));
+        assert_eq!((summary.ok, summary.failed, summary.hosts()), (2, 0, 2));
+    }
+
+    #[test]
     fn reports_of_the_fleet_move_hosts_and_bytes() {
         let mut ledger = Ledger::default();
         ledger.apply(&started(TaskName::Peer, &["a", "b"]), at(0));

@@ -285,12 +285,16 @@ impl TaskState {
         self.last_end.filter(|_| self.over() == self.hosts.len())
     }
 
-    /// Takes over the results of a task inside this one: a host is as its worst result.
+    /// Takes over the results of a task inside this one: a host is as its worst result. A recipe
+    /// says of each of its peers what became of it, and forgives what other hosts may fail in.
     pub(super) fn merge(&mut self, inner: &Self) {
         self.has_inner = true;
         if inner.moves_archive() {
             self.merged_bytes += inner.bytes;
             self.merged_times = inner.times();
+        }
+        if matches!(self.name, TaskName::Recipe(_)) {
+            return;
         }
         for result in inner.hosts.iter().filter_map(HostState::result) {
             let index = self.index(&result.host);
