@@ -1,6 +1,6 @@
 //! A step that runs a command on hosts: how many at once, what they print, and how each ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::super::context::Context;
 use super::gather::Gather;
 use super::order::Order;
-use super::{Halt, Runner};
-use crate::fleet::{Done, Ended, FanOut, Job, Limits, Outcome};
+use super::{Halt, Runner, not_reached};
+use crate::fleet::{Done, Ended, FanOut, HostResult, Job, Limits, Outcome};
 use crate::inventory::Host;
 use crate::recipe::{Action, GroupSize, Groups, Mode, Run};
 use crate::report::{Event, GoesOn, units};
@@ -46,8 +46,32 @@ impl Runner<'_> {
         let orders: Orders =
             orders.into_iter().map(|(host, order)| (host.name.clone(), order)).collect();
         let name = title(&first.name, &hosts, &orders);
+        self.head(action);
         self.transcript.note(&format!("run {name}"));
         self.context.reporter.emit(Event::Note(format!("run {name}")));
+        self.context.task_started(TaskName::Run, &hosts);
+        let mut left: BTreeSet<String> = hosts.iter().map(|host| host.name.clone()).collect();
+        let end = self.one_after_another(action, run, hosts, &orders, &mut left).await;
+        if let Err(Halt::Stop(stop)) = end {
+            return Err(Halt::Stop(stop));
+        }
+        for host in left {
+            let result = HostResult { host, outcome: not_reached(), elapsed: Duration::ZERO };
+            self.context.reporter.emit(Event::HostEnded(result));
+        }
+        self.context.reporter.emit(Event::TaskEnded);
+        end
+    }
+
+    /// The groups of hosts, until too many hosts have failed. Who had a turn is `left` no more.
+    async fn one_after_another(
+        &mut self,
+        action: &Action,
+        run: &Run,
+        hosts: Vec<Arc<Host>>,
+        orders: &Orders,
+        left: &mut BTreeSet<String>,
+    ) -> Result<(), Halt> {
         let (groups, wait) = match &run.mode {
             Mode::Parallel => (vec![hosts], Duration::ZERO),
             Mode::Sequence => (hosts.into_iter().map(|host| vec![host]).collect(), Duration::ZERO),
@@ -64,11 +88,14 @@ impl Runner<'_> {
             let timeout = run.timeout.unwrap_or(self.context.settings.timeout);
             let tries = run.retries.saturating_add(1);
             let limits = Limits { forks, timeout: timeout * tries + CONNECTING };
-            let ends = self.together(action, run, group, &orders, limits).await?;
+            let ends = self.together(action, group, orders, run.retries, limits).await?;
             if let (Some(name), Some(end)) = (&run.register, ends.first()) {
                 self.keep(action, name, end);
             }
             let results: Vec<_> = ends.into_iter().map(|end| end.result).collect();
+            for result in &results {
+                left.remove(&result.host);
+            }
             self.walk.fleet.took(&results);
             self.take(&results)?;
         }
@@ -88,15 +115,13 @@ impl Runner<'_> {
     async fn together(
         &mut self,
         action: &Action,
-        run: &Run,
         hosts: Vec<Arc<Host>>,
         orders: &Orders,
+        retries: u32,
         limits: Limits,
     ) -> Result<Vec<Ended<Vec<String>>>, Halt> {
         let context = self.context;
-        context.task_started(TaskName::Run, &hosts);
         let (said, mut heard) = mpsc::unbounded_channel();
-        let retries = run.retries;
         let mut window = FanOut::new(hosts, limits, |host: Arc<Host>| {
             let (context, order) = (context.clone(), Arc::clone(&orders[&host.name]));
             let said = said.clone();
@@ -125,7 +150,6 @@ impl Runner<'_> {
             }
         }
         self.show(&mut gather);
-        context.reporter.emit(Event::TaskEnded);
         Ok(ends)
     }
 

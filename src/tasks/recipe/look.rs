@@ -22,10 +22,12 @@ impl Runner<'_> {
         let looks = self.looks(action)?;
         if looks.is_empty() {
             for step in plan::steps(&self.walk, action)? {
+                self.head(action);
                 self.context.reporter.emit(Event::Note(would(&step)));
             }
         }
         for Wanted { task, hosts } in looks {
+            self.head(action);
             let context = self.context.with(task, hosts);
             let Task::Release(task) = &context.settings.task else { continue };
             let ends = releases::run(&context, task).await?;

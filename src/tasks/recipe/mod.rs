@@ -73,6 +73,8 @@ struct Runner<'a> {
     proved: Option<Tag>,
     /// What is left of a failure is told and stops nothing.
     lenient: bool,
+    /// The stage below whose heading steps are shown.
+    heading: Option<Stage>,
 }
 
 /// What this run has started, or holds.
@@ -126,6 +128,7 @@ pub(super) async fn run(
         switched: Switched::default(),
         proved: None,
         lenient: false,
+        heading: None,
     };
     if context.settings.mode == Mode::Check {
         runner.walk.only_looks();
@@ -198,8 +201,18 @@ impl Runner<'_> {
     fn enter(&mut self, stage: Stage) {
         // The fleet has switched: what is left to do undoes nothing if it fails.
         self.lenient = matches!(stage, Stage::Finishing | Stage::Finished);
-        self.transcript.note(&format!("stage {stage}"));
-        self.context.reporter.emit(Event::Note(format!("-- {stage}")));
+    }
+
+    /// The stage of a step that somebody has to do, above the first of them.
+    fn head(&mut self, action: &Action) {
+        if self.heading == action.stage {
+            return;
+        }
+        self.heading = action.stage;
+        if let Some(stage) = action.stage {
+            self.transcript.note(&format!("stage {stage}"));
+            self.context.reporter.emit(Event::Note(format!("-- {stage}")));
+        }
     }
 
     /// The hooks of `failed`. What fails among them is told. A run that never got the lock has
@@ -211,7 +224,6 @@ impl Runner<'_> {
             return Ok(());
         }
         self.lenient = true;
-        self.context.reporter.emit(Event::Note("-- failed".into()));
         self.walk.fleet.everybody();
         match self.acts(&script.failed).await {
             Err(Halt::Stop(stop)) => {

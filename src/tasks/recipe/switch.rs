@@ -15,7 +15,7 @@ use super::{Halt, Runner, start};
 use crate::fleet::{HostResult, Outcome};
 use crate::inventory::Host;
 use crate::recipe::{Action, Body, Switch};
-use crate::report::Event;
+use crate::report::{Event, units};
 use crate::settings::{ReleaseTask, ReleaseWhat, TaskName};
 
 /// What a group has done so far, to be taken back.
@@ -36,6 +36,7 @@ impl Runner<'_> {
         let places: Places =
             places.into_iter().map(|(host, place)| (host.name.clone(), place)).collect();
         let hosts = part.hosts();
+        self.head(action);
         self.transcript.note(&format!("switch to {release}"));
         let (groups, wait) = match &switch.groups {
             Some(groups) => (in_groups(hosts, groups.size), groups.wait),
@@ -152,7 +153,7 @@ impl Runner<'_> {
             }
         }
         for (release, hosts) in by_release {
-            let text = format!("takes {} hosts back to {release}", hosts.len());
+            let text = format!("takes {} back to {release}", units::hosts(hosts.len()));
             self.context.reporter.emit(Event::Note(text));
             // Whoever can goes back.
             let all = hosts.len();
