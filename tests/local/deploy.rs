@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::site::Site;
 
 /// A project whose peers each have a folder of their own for the application.
-fn project(first: u8, peers: usize) -> Site {
-    let site = Site::new(first, peers);
+fn project(peers: usize) -> Site {
+    let site = Site::new(peers);
     let inventory = site.path("inventory.yaml");
     let yaml = fs::read_to_string(&inventory).unwrap();
     let mut with_places = String::new();
@@ -55,7 +55,7 @@ fn files_of(place: &Path, release: &str) -> std::path::PathBuf {
 
 #[test]
 fn a_deploy_links_what_is_shared_and_a_rollback_leads_back() {
-    let site = project(180, 3);
+    let site = project(3);
     for peer in site.peers() {
         fs::write(place(&site, peer).join("shared/.env"), peer).unwrap();
     }
@@ -88,7 +88,7 @@ fn a_deploy_links_what_is_shared_and_a_rollback_leads_back() {
 
 #[test]
 fn hooks_run_at_every_stage_and_in_order() {
-    let site = project(190, 2);
+    let site = project(2);
     let mut text =
         "description: a deploy that tells\ninclude: [murder:deploy]\nhooks:\n".to_owned();
     let stages = [
@@ -120,7 +120,7 @@ fn hooks_run_at_every_stage_and_in_order() {
 
 #[test]
 fn a_host_that_fails_beyond_the_tolerance_stops_the_deploy_before_anybody_switches() {
-    let site = project(200, 3);
+    let site = project(3);
     site.murder("deploy release=r1 files_path=FILES").expect(0);
     let text = "description: a deploy with a check\ninclude: [murder:deploy]\nhooks:\n  after:\n    \
                 updated:\n      - name: look at it\n        run: \"echo odd; test {{ host }} != p2\"\n";
@@ -140,7 +140,7 @@ fn a_host_that_fails_beyond_the_tolerance_stops_the_deploy_before_anybody_switch
 
 #[test]
 fn a_deploy_that_failed_before_the_word_is_tried_again_by_the_name_that_it_has_made() {
-    let site = project(250, 2);
+    let site = project(2);
     let text = "description: a deploy with a check\ninclude: [murder:deploy]\nhooks:\n  after:\n    \
                 updated:\n      - run: \"false\"\n";
     recipe(&site, "deploy.yaml", text);
@@ -177,7 +177,7 @@ steps:
 
 #[test]
 fn a_release_that_is_staged_already_is_not_brought_again_where_it_is_the_same() {
-    let site = project(240, 3);
+    let site = project(3);
     recipe(&site, "stage.yaml", STAGES);
     site.murder("stage release=r1 files_path=FILES").expect(0);
     fs::remove_dir_all(files_of(&place(&site, "p3"), "r1")).unwrap();
@@ -199,7 +199,7 @@ fn a_release_that_is_staged_already_is_not_brought_again_where_it_is_the_same() 
 
 #[test]
 fn a_release_that_is_staged_with_other_content_is_refused_and_current_stays() {
-    let site = project(246, 2);
+    let site = project(2);
     recipe(&site, "stage.yaml", STAGES);
     site.murder("deploy release=r1 files_path=FILES").expect(0);
     site.murder("stage release=r2 files_path=FILES").expect(0);
@@ -229,7 +229,7 @@ fn a_release_that_is_staged_with_other_content_is_refused_and_current_stays() {
 
 #[test]
 fn a_condition_holds_for_every_step_of_a_call_and_for_its_switch_too() {
-    let site = project(240, 3);
+    let site = project(3);
     recipe(
         &site,
         "most.yaml",
@@ -245,7 +245,7 @@ fn a_condition_holds_for_every_step_of_a_call_and_for_its_switch_too() {
 
 #[test]
 fn a_second_deploy_is_told_who_holds_the_lock() {
-    let site = project(210, 1);
+    let site = project(1);
     site.murder("distribute_files").expect(0);
     site.murder("lock_deploys").expect(0);
     let ran = site.murder("deploy release=r1 files_path=FILES").expect(3);
@@ -283,7 +283,7 @@ hooks:
 
 #[test]
 fn a_secret_leaves_by_no_way_out() {
-    let site = project(220, 2);
+    let site = project(2);
     recipe(&site, "tell.yaml", TELLS);
     recipe(&site, "wrong.yaml", &TELLS.replace("deploy_to: '{{ place", "release: '/{{ password"));
     site.murder("distribute_files").expect(0);
@@ -338,7 +338,7 @@ fn stays_before(site: &Site, stage: &str) {
 
 #[test]
 fn ctrl_c_before_the_word_says_that_nobody_has_switched_what_goes_on_and_how_to_go_on() {
-    let site = project(240, 2);
+    let site = project(2);
     stays_before(&site, "publishing");
     let inventory = site.path("inventory.yaml");
     let murder = format!("murder -i {}", inventory.display());
@@ -371,7 +371,7 @@ warning: the lock of deploy stays
 
 #[test]
 fn ctrl_c_after_the_word_says_that_all_have_switched() {
-    let site = project(248, 2);
+    let site = project(2);
     stays_before(&site, "finishing");
 
     let ran = site.interrupted_at("deploy release=r1 files_path=FILES", "run the gate").expect(130);
@@ -385,7 +385,7 @@ fn ctrl_c_after_the_word_says_that_all_have_switched() {
 
 #[test]
 fn a_deploy_that_failed_says_who_has_switched_and_leaves_nothing_running() {
-    let site = project(136, 2);
+    let site = project(2);
     let text = "description: a deploy with a check\ninclude: [murder:deploy]\nhooks:\n  after:\n    \
                 updated:\n      - run: [\"false\"]\n        on: p2\n";
     recipe(&site, "deploy.yaml", text);
@@ -402,7 +402,7 @@ fn a_deploy_that_failed_says_who_has_switched_and_leaves_nothing_running() {
 
 #[test]
 fn a_check_says_what_is_missing_and_changes_nothing() {
-    let site = project(230, 2);
+    let site = project(2);
     site.murder("distribute_files").expect(0);
     let before = names(&place(&site, "p1"));
     recipe(

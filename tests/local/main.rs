@@ -22,7 +22,7 @@ const SESSION: [&str; 7] = [
 
 #[test]
 fn the_seven_line_session_puts_the_tree_on_every_peer() {
-    let site = Site::new(10, 4);
+    let site = Site::new(4);
     for line in SESSION {
         site.murder(line).expect(0);
     }
@@ -37,7 +37,7 @@ fn the_seven_line_session_puts_the_tree_on_every_peer() {
 
 #[test]
 fn a_second_session_finds_what_is_already_so() {
-    let site = Site::new(20, 2);
+    let site = Site::new(2);
     for line in SESSION {
         site.murder(line).expect(0);
     }
@@ -57,7 +57,7 @@ fn a_second_session_finds_what_is_already_so() {
 
 #[test]
 fn a_summary_has_all_that_the_seeder_sent_however_quick_the_run_was() {
-    let site = Site::new(130, 2);
+    let site = Site::new(2);
     let ran = site.json("distribute tag=v1").expect(0);
     let summary: serde_json::Value =
         serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
@@ -67,7 +67,7 @@ fn a_summary_has_all_that_the_seeder_sent_however_quick_the_run_was() {
 
 #[test]
 fn stopping_and_cleaning_what_is_not_there_is_no_error() {
-    let site = Site::new(30, 1);
+    let site = Site::new(1);
     site.murder("distribute_files").expect(0);
     for line in [
         "stop_tracker",
@@ -84,7 +84,7 @@ fn stopping_and_cleaning_what_is_not_there_is_no_error() {
 
 #[test]
 fn cleaning_removes_the_archive_and_leaves_the_tree() {
-    let site = Site::new(40, 2);
+    let site = Site::new(2);
     for line in SESSION {
         site.murder(line).expect(0);
     }
@@ -97,7 +97,7 @@ fn cleaning_removes_the_archive_and_leaves_the_tree() {
 
 #[test]
 fn distribute_does_the_whole_job_and_stops_what_it_started() {
-    let site = Site::new(50, 3);
+    let site = Site::new(3);
     site.murder("distribute tag=v1").expect(0);
     for peer in site.peers() {
         site.assert_same_tree(peer, "v1");
@@ -109,7 +109,7 @@ fn distribute_does_the_whole_job_and_stops_what_it_started() {
 
 #[test]
 fn what_is_on_this_machine_is_packed_here_and_sent_to_the_seeder() {
-    let site = Site::new(180, 2);
+    let site = Site::new(2);
     for line in ["distribute_files", "start_tracker"] {
         site.murder(line).expect(0);
     }
@@ -126,7 +126,7 @@ fn what_is_on_this_machine_is_packed_here_and_sent_to_the_seeder() {
 
 #[test]
 fn ctrl_c_while_a_tree_is_sent_leaves_no_half_of_an_archive_on_the_seeder() {
-    let site = Site::new(160, 1);
+    let site = Site::new(1);
     site.murder("distribute_files").expect(0);
     // Zeros that take no room, and long enough to be caught in the middle.
     let large = std::fs::File::create(site.path("files/zeros")).unwrap();
@@ -143,7 +143,7 @@ fn ctrl_c_while_a_tree_is_sent_leaves_no_half_of_an_archive_on_the_seeder() {
 
 #[test]
 fn a_path_that_this_machine_lacks_leaves_nothing_on_the_seeder() {
-    let site = Site::new(190, 1);
+    let site = Site::new(1);
     site.murder("distribute_files").expect(0);
     let ran = site.murder("create_torrent tag=v1 from=/nowhere/at/all").expect(3);
     assert!(ran.stderr.contains("on this machine: /nowhere/at/all"), "{}", ran.stderr);
@@ -152,7 +152,7 @@ fn a_path_that_this_machine_lacks_leaves_nothing_on_the_seeder() {
 
 #[test]
 fn a_seeder_that_cannot_keep_what_is_sent_says_why_itself() {
-    let site = Site::new(200, 1);
+    let site = Site::new(1);
     site.murder("distribute_files").expect(0);
     // A folder can't be made below a file.
     let line = "create_torrent tag=v1 from=./files temp_path=FOLDER/inventory.yaml/spool";
@@ -163,7 +163,7 @@ fn a_seeder_that_cannot_keep_what_is_sent_says_why_itself() {
 
 #[test]
 fn a_host_without_an_agent_is_sent_to_distribute_files() {
-    let site = Site::new(60, 1);
+    let site = Site::new(1);
     let ran = site.murder("start_tracker").expect(3);
     assert!(ran.stderr.contains("there is no agent at "), "{}", ran.stderr);
     assert!(ran.stderr.contains("run murder distribute_files"), "{}", ran.stderr);
@@ -171,7 +171,7 @@ fn a_host_without_an_agent_is_sent_to_distribute_files() {
 
 #[test]
 fn every_peer_has_an_outcome_when_there_is_no_tracker() {
-    let site = Site::new(70, 3);
+    let site = Site::new(3);
     site.murder("distribute_files").expect(0);
     let ran = site.json("peer tag=v1").expect(3);
     assert_eq!(ran.outcomes(), ["failed"; 3]);
@@ -180,7 +180,7 @@ fn every_peer_has_an_outcome_when_there_is_no_tracker() {
 
 #[test]
 fn a_missing_path_is_the_seeders_failure() {
-    let site = Site::new(80, 1);
+    let site = Site::new(1);
     site.murder("distribute_files").expect(0);
     let ran: Ran = site.murder("create_torrent tag=v1 files_path=/nowhere/at/all").expect(3);
     assert!(ran.stderr.contains("/nowhere/at/all"), "{}", ran.stderr);
@@ -188,7 +188,7 @@ fn a_missing_path_is_the_seeders_failure() {
 
 #[test]
 fn a_failed_host_within_the_allowed_percentage_has_an_exit_code_of_its_own() {
-    let site = Site::new(120, 3);
+    let site = Site::new(3);
     for line in &SESSION[..4] {
         site.murder(line).expect(0);
     }
@@ -202,7 +202,7 @@ fn a_failed_host_within_the_allowed_percentage_has_an_exit_code_of_its_own() {
 
 #[test]
 fn doctor_finds_a_healthy_fleet_healthy_and_logs_show_what_happened() {
-    let site = Site::new(90, 2);
+    let site = Site::new(2);
     site.murder("distribute tag=v1").expect(0);
     let ran = site.murder("doctor").expect(0);
     assert!(!ran.stdout.contains("problem:"), "{}", ran.stdout);
@@ -213,7 +213,7 @@ fn doctor_finds_a_healthy_fleet_healthy_and_logs_show_what_happened() {
 
 #[test]
 fn attach_shows_the_end_of_a_run_again() {
-    let site = Site::new(100, 2);
+    let site = Site::new(2);
     for line in &SESSION[..5] {
         site.murder(line).expect(0);
     }
@@ -223,7 +223,7 @@ fn attach_shows_the_end_of_a_run_again() {
 
 #[test]
 fn one_file_goes_where_cp_would_put_it() {
-    let site = Site::new(110, 2);
+    let site = Site::new(2);
     for line in [
         "distribute_files",
         "start_tracker",
@@ -240,7 +240,7 @@ fn one_file_goes_where_cp_would_put_it() {
 
 #[test]
 fn a_warm_fleet_is_given_its_jobs_through_the_tracker() {
-    let site = Site::new(130, 3);
+    let site = Site::new(3);
     for line in &SESSION[..4] {
         site.murder(line).expect(0);
     }
@@ -266,7 +266,7 @@ fn a_warm_fleet_is_given_its_jobs_through_the_tracker() {
 
 #[test]
 fn a_host_where_nobody_waits_any_more_is_reached_as_before() {
-    let site = Site::new(140, 3);
+    let site = Site::new(3);
     for line in &SESSION[..4] {
         site.murder(line).expect(0);
     }
@@ -281,7 +281,7 @@ fn a_host_where_nobody_waits_any_more_is_reached_as_before() {
 
 #[test]
 fn a_fleet_can_only_wait_for_a_tracker_that_runs() {
-    let site = Site::new(150, 2);
+    let site = Site::new(2);
     site.murder("distribute_files").expect(0);
     let ran = site.json("warm").expect(3);
     assert_eq!(ran.outcomes(), ["failed"; 2]);

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 use crate::tree;
 
@@ -23,9 +24,20 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// The first of so many addresses in a row, handed out once.
+fn addresses(hosts: usize) -> u8 {
+    static NEXT: Mutex<usize> = Mutex::new(1);
+    let mut next = NEXT.lock().unwrap();
+    let first = *next;
+    *next += hosts;
+    assert!(*next <= 255, "127.0.9.0/24 has no address left for one more site");
+    u8::try_from(first).unwrap()
+}
+
 impl Site {
-    /// Its hosts have the addresses 127.0.9.`first` and on, so that tests don't meet.
-    pub(crate) fn new(first: u8, peers: usize) -> Self {
+    /// Its hosts have addresses in 127.0.9.0/24 that no other site has, so that tests don't meet.
+    pub(crate) fn new(peers: usize) -> Self {
+        let first = addresses(peers + 2);
         let folder = tempfile::tempdir().unwrap();
         let names = (1..=peers).map(|number| format!("p{number}")).collect();
         let site = Self { folder, peers: names };
