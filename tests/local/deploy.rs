@@ -279,6 +279,7 @@ hooks:
     failed:
       - run: ['no-such-{{ password }}']
       - { run: ['no-such-program'], no_log: true }
+      - { task: prove_release, with: { deploy_to: /vault/of/ours }, no_log: true }
 ";
 
 #[test]
@@ -301,6 +302,13 @@ fn a_secret_leaves_by_no_way_out() {
         let ran = site.murder(&line).expect(2);
         seen.extend([ran.stdout, ran.stderr]);
     }
+    let odd = "description: odd\nsteps:\n  - task: prove_release\n    no_log: true\n    with:\n      \
+               deploy_to: /srv/app\n      release: /vault/of/ours\n";
+    recipe(&site, "odd.yaml", odd);
+    for line in ["odd", "-n odd", "--check odd"] {
+        let ran = site.murder(line).expect(2);
+        seen.extend([ran.stdout, ran.stderr]);
+    }
     seen.push(site.murder("tell --help").expect(0).stdout);
     let logs = fs::read_dir(site.path("state/murder/log")).unwrap().flatten();
     let logs: String = logs.map(|log| fs::read_to_string(log.path()).unwrap()).collect();
@@ -319,10 +327,11 @@ fn a_secret_leaves_by_no_way_out() {
         "password='***'",
         "with WORD=***",
         "the tag \"/***\" has",
+        "a key of prove_release can't be used as it is; its value is not shown (no_log)",
     ] {
         assert!(all.contains(said), "{said} is not in:\n{all}");
     }
-    for secret in ["hunter2", "HUNTER2", "no-such-program"] {
+    for secret in ["hunter2", "HUNTER2", "no-such-program", "vault"] {
         assert!(!all.contains(secret), "{secret} is in:\n{all}");
     }
 }

@@ -24,7 +24,14 @@ impl Runner<'_> {
     ) -> Result<(), Halt> {
         let Some(spec) = TaskSpec::find(name) else { return Ok(()) };
         let part = self.walk.of_task(action, spec)?;
+        if action.no_log {
+            // The task itself knows of no secrets, and names its keys in what it says.
+            for (_, keys) in part.render(|scope| self.walk.keys(with, scope))? {
+                keys.iter().for_each(|(_, value)| self.context.reporter.secrets().add(value));
+            }
+        }
         for Wanted { task, hosts } in self.walk.tasks(action, spec, with, &part)? {
+            self.head(action);
             self.transcript.note(&format!("task {name}"));
             let results = self.carry_out(task, hosts).await?;
             self.walk.fleet.took(&results);

@@ -122,7 +122,16 @@ impl Walk<'_> {
             };
             let task = cli::assign(spec, &keys)
                 .and_then(|values| settings::task(spec, &values, &variable))
-                .map_err(|error| unfit(action, Refusal::new(&error, None).message))?;
+                .map_err(|error| match action.no_log {
+                    true => unfit(
+                        action,
+                        format!(
+                            "a key of {} can't be used as it is; its value is not shown (no_log)",
+                            spec.name
+                        ),
+                    ),
+                    false => unfit(action, Refusal::new(&error, None).message),
+                })?;
             Ok(Wanted { task, hosts })
         });
         made.collect()
