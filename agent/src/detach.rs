@@ -62,7 +62,11 @@ where
                 std::thread::spawn(move || child.wait());
                 Ok(Ready { pid, value })
             }
-            Ok(FirstWord::Failed(failure)) => Err(failure),
+            Ok(FirstWord::Failed(failure)) => {
+                // It lets go of what it holds, so that nobody takes it for one that goes on.
+                let _ = child.wait();
+                Err(failure)
+            }
             Err(error) => Err(last_words(child, noun).unwrap_or_else(|| bug("hear", &error))),
         },
     }
