@@ -84,6 +84,14 @@ impl Channel {
         self.said.send_if_modified(|said| std::mem::replace(&mut said.uploaded, bytes) != bytes);
     }
 
+    /// The same, which goes at once: the tracker asked for it.
+    pub fn counted(&self, bytes: u64) {
+        self.said.send_modify(|said| {
+            said.uploaded = bytes;
+            said.counts += 1;
+        });
+    }
+
     /// Asks for more addresses. They come as [`ChannelEvent::Peers`].
     pub fn want_peers(&self) {
         self.said.send_modify(|said| said.wants += 1);

@@ -25,6 +25,11 @@ pub enum ToTracker {
         /// Bytes.
         bytes: u64,
     },
+    /// The same, as the answer of a seeder to `SwarmDone`.
+    Counted {
+        /// Bytes.
+        bytes: u64,
+    },
     /// Nothing is new, but the agent lives.
     Alive,
     /// It goes, and nobody is to be sent to it any more.
@@ -59,7 +64,8 @@ pub enum ToAgent {
     },
     /// The host's outcome is safely kept.
     OutcomeSeen,
-    /// Every host of the run has an outcome; nobody needs this agent's pieces any more.
+    /// Every host of the run has an outcome; nobody needs this agent's pieces any more. A seeder
+    /// stays, and says what it has sent.
     SwarmDone,
     /// The operator wants the agent to end.
     Stop,

@@ -12,6 +12,8 @@ use super::message::ToTracker;
 pub(super) struct Said {
     pub(super) report: Option<HostReport>,
     pub(super) uploaded: u64,
+    /// How often the tracker has asked for the count.
+    pub(super) counts: u64,
     pub(super) wants: u64,
 }
 
@@ -26,6 +28,7 @@ impl Said {
 pub(super) struct Sent {
     report: Option<HostReport>,
     uploaded: u64,
+    counts: u64,
     wants: u64,
     /// When the last report or count went.
     told: Option<Instant>,
@@ -35,7 +38,15 @@ pub(super) struct Sent {
 
 impl Sent {
     pub(super) fn new() -> Self {
-        Self { report: None, uploaded: 0, wants: 0, told: None, asked: None, last: Instant::now() }
+        Self {
+            report: None,
+            uploaded: 0,
+            counts: 0,
+            wants: 0,
+            told: None,
+            asked: None,
+            last: Instant::now(),
+        }
     }
 
     /// What is to be sent now, and when to ask again if nothing happens before.
@@ -46,6 +57,10 @@ impl Sent {
         now: Instant,
     ) -> (Vec<ToTracker>, Instant) {
         let mut due = Vec::new();
+        if self.counts != said.counts {
+            due.push(ToTracker::Counted { bytes: said.uploaded });
+            (self.counts, self.uploaded) = (said.counts, said.uploaded);
+        }
         let later =
             [self.due_news(said, every, now, &mut due), self.due_wants(said, now, &mut due)];
         if due.is_empty() && now >= self.last + ALIVE_EVERY {
@@ -153,6 +168,16 @@ mod tests {
         assert_eq!((due, next), (Vec::new(), begin + EVERY));
         let (due, _) = sent.due(&says(second.clone()), EVERY, next);
         assert_eq!(due, [ToTracker::Report(Box::new(second))]);
+    }
+
+    #[test]
+    fn a_count_goes_at_once_if_the_tracker_asks_for_it_even_if_it_is_the_same() {
+        let (mut sent, begin) = (Sent::new(), Instant::now());
+        let mut said = Said { uploaded: 5, ..Said::default() };
+        assert_eq!(sent.due(&said, EVERY, begin).0, [ToTracker::Uploaded { bytes: 5 }]);
+        said.counts += 1;
+        assert_eq!(sent.due(&said, EVERY, begin).0, [ToTracker::Counted { bytes: 5 }]);
+        assert_eq!(sent.due(&said, EVERY, begin).0, []);
     }
 
     #[test]

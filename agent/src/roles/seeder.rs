@@ -218,8 +218,10 @@ impl Seeder {
                     ));
                 }
             }
-            // These are for peers: a seeder serves the next run as well.
-            ChannelEvent::OutcomeSeen | ChannelEvent::SwarmDone => {}
+            // It serves the next run as well.
+            ChannelEvent::SwarmDone => self.channel.counted(self.engine.progress().uploaded),
+            // For peers.
+            ChannelEvent::OutcomeSeen => {}
         }
         None
     }

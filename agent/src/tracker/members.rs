@@ -114,6 +114,10 @@ impl State {
             }
             ToTracker::Report(report) => self.report(now, conn, *report),
             ToTracker::Uploaded { bytes } => self.uploaded(now, conn, bytes),
+            ToTracker::Counted { bytes } => {
+                self.uploaded(now, conn, bytes);
+                self.counted(conn);
+            }
             ToTracker::Leaving => {
                 self.store.leave(&info_hash, &peer_id);
                 self.forget(conn);
@@ -171,6 +175,7 @@ impl State {
     fn replace(&mut self, hello: &Hello) {
         if let Some(old) = self.agents.member(hello.info_hash, hello.peer_id) {
             self.agents.remove(old);
+            self.counted(old);
             self.close(old);
         }
     }
@@ -277,6 +282,13 @@ impl State {
         self.changed(Change::Small);
     }
 
+    /// Nobody need wait any longer for what a seeder has sent.
+    fn counted(&mut self, conn: AgentConn) {
+        for run in &mut self.runs {
+            run.counted(conn);
+        }
+    }
+
     /// Bytes that all seeders of a torrent have sent.
     pub(super) fn sent(&self, info_hash: InfoHash) -> u64 {
         self.torrents.of_hash(info_hash).map(super::torrents::Torrent::sent).sum()
@@ -289,6 +301,7 @@ impl State {
 
     fn forget(&mut self, conn: AgentConn) -> Option<Hello> {
         let Agent { hello, runs, .. } = self.agents.remove(conn)?;
+        self.counted(conn);
         for id in &runs {
             if let Some(run) = self.run_mut(id) {
                 run.lost(&hello.host, conn);

@@ -65,6 +65,9 @@ pub struct Run {
     /// Agents of hosts that were given up while they were connected.
     #[serde(skip)]
     stops: Vec<AgentConn>,
+    /// Seeders that were asked at the end what they have sent, and have not said so.
+    #[serde(skip)]
+    counting: BTreeSet<AgentConn>,
     /// Whether the end was taken note of.
     #[serde(skip)]
     end_taken: bool,
@@ -202,6 +205,7 @@ impl Run {
             handing_out: BTreeSet::new(),
             watched_before: false,
             stops: Vec::new(),
+            counting: BTreeSet::new(),
             end_taken: false,
         }
     }
@@ -394,9 +398,19 @@ impl Run {
         }
     }
 
-    /// Whether the run has just ended, so that seeders may not have said yet what they sent.
+    /// The run is over, and these seeders are asked what they have sent.
+    pub fn count(&mut self, seeders: impl IntoIterator<Item = AgentConn>) {
+        self.counting.extend(seeders);
+    }
+
+    /// A seeder has said it, or can't any more.
+    pub fn counted(&mut self, seeder: AgentConn) {
+        self.counting.remove(&seeder);
+    }
+
+    /// Whether the run has just ended, and seeders have not said yet what they sent.
     pub fn is_counting(&self, now: Time) -> bool {
-        self.plan.info_hash.is_some() && self.ended.is_some_and(|ended| now - ended < COUNTING)
+        !self.counting.is_empty() && self.ended.is_some_and(|ended| now - ended < COUNTING)
     }
 
     /// Gives up the hosts whose time is over, and says which and why.
@@ -523,7 +537,8 @@ impl Host {
     }
 }
 
-/// A seeder counts four times a second, and says so as often.
+/// A seeder that is there answers at once. One that hangs, or knows of no such question, keeps
+/// nobody.
 const COUNTING: Duration = Duration::from_millis(600);
 
 /// An agent that was told to switch may do so for as long as the word holds, and for a while if

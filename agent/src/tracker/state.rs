@@ -278,17 +278,17 @@ impl State {
             stops.extend(run.take_stops());
             if run.take_end() {
                 self.notes.push(format!("run {} is over: {}", run.plan().id, run.tally()));
-                ended.push(run.plan().info_hash);
+                ended.push((run.plan().id.clone(), run.plan().info_hash));
             }
         }
         for conn in stops {
             self.send(conn, ToAgent::Stop);
         }
-        for info_hash in ended {
+        for (id, info_hash) in ended {
             self.changed(Change::Important);
-            if let Some(info_hash) = info_hash
-                && self.is_done(info_hash)
-            {
+            let Some(info_hash) = info_hash else { continue };
+            self.count(&id, info_hash);
+            if self.is_done(info_hash) {
                 self.say_done(info_hash);
             }
         }
@@ -302,6 +302,17 @@ impl State {
     fn say_done(&mut self, info_hash: InfoHash) {
         for conn in self.agents.of(Part::Peer, Some(info_hash)) {
             self.send(conn, ToAgent::SwarmDone);
+        }
+    }
+
+    /// Asks the seeders of a run that is over what they have sent.
+    fn count(&mut self, id: &RunId, info_hash: InfoHash) {
+        let seeders = self.agents.of(Part::Seeder, Some(info_hash));
+        for conn in &seeders {
+            self.send(*conn, ToAgent::SwarmDone);
+        }
+        if let Some(run) = self.run_mut(id) {
+            run.count(seeders);
         }
     }
 

@@ -187,11 +187,24 @@ fn the_seeders_upload_counts_from_the_runs_begin() {
 fn a_seeder_has_a_moment_after_the_end_to_say_what_it_sent() {
     let mut run = run_of(&["a"]);
     run.gone(at(1), DESK, "a", HostOutcome::Ok);
+    run.count([AGENT]);
     assert!(run.is_over() && run.is_counting(at(1)));
     run.seeders_sent(at(1), 150);
     assert!(!run.is_counting(at(2)));
     run.seeders_sent(at(2), 999);
     assert_eq!(run.seeder_uploaded(), 100);
+}
+
+#[test]
+fn nobody_waits_for_the_count_once_every_seeder_has_answered_or_gone() {
+    let mut run = run_of(&["a"]);
+    run.gone(at(1), DESK, "a", HostOutcome::Ok);
+    assert!(!run.is_counting(at(1)), "there is no seeder");
+    run.count([AgentConn(7), AgentConn(8)]);
+    run.counted(AgentConn(7));
+    assert!(run.is_counting(at(1)));
+    run.counted(AgentConn(8));
+    assert!(!run.is_counting(at(1)));
 }
 
 #[test]
