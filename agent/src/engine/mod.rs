@@ -11,6 +11,7 @@ mod drive;
 mod handle;
 mod handshake;
 mod listener;
+mod low_water;
 mod reader;
 #[cfg(test)]
 pub(crate) mod testing;

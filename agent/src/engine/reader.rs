@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::buffers::Buffers;
 use super::drive::Input;
+use super::low_water;
 
 /// Why reading ended.
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +74,17 @@ impl Reader {
         let bytes = payload.bytes();
         bytes.reserve_exact(len);
         inbox.take_into(bytes, len);
+        let mut low_water = 1;
         while bytes.len() < len {
-            let missing = (len - bytes.len()) as u64;
-            let mut part = (&mut self.stream).take(missing);
+            let missing = len - bytes.len();
+            let mut part = (&mut self.stream).take(missing as u64);
             heard(timeout(IDLE, part.read_buf(bytes)).await)?;
+            // What comes in slowly need not wake anybody with every packet.
+            let wanted = (len - bytes.len()).clamp(1, MOST_WANTED);
+            if wanted != low_water {
+                low_water::set(self.stream.as_ref(), wanted)?;
+                low_water = wanted;
+            }
         }
         // Only now: a peer that sends half a block must not take the place of others.
         payload.wait_for_room().await;
@@ -132,6 +140,9 @@ fn heard(read: Result<io::Result<usize>, tokio::time::error::Elapsed>) -> Result
 /// Bytes read when a message is expected. What follows a block's header is copied once more, so
 /// this is small against a block.
 const AT_ONCE: usize = 4096;
+
+/// Bytes that a reader waits for at the most. The kernel makes twice as much room for them.
+const MOST_WANTED: usize = 64 * 1024;
 
 /// A peer sends something every two minutes (BEP 3); half a minute is for the way.
 const IDLE: Duration = Duration::from_secs(150);
