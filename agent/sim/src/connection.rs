@@ -78,6 +78,8 @@ pub(crate) struct End {
     waiting: Queue,
     /// Bytes of the blocks in it.
     pub(crate) ahead: u64,
+    /// How many chokes are in it.
+    chokes: u32,
     /// What is under way to this end, with the times of arrival.
     coming: Queue,
     /// The last time in `coming`: nothing overtakes.
@@ -110,6 +112,7 @@ impl Connections {
             id: None,
             waiting: Queue::EMPTY,
             ahead: 0,
+            chokes: 0,
             coming: Queue::EMPTY,
             latest: Time::ZERO,
             spoke: None,
@@ -125,10 +128,19 @@ impl Connections {
         self[end].life.host
     }
 
+    /// Whether something need not wait for the blocks that an end has to send. A choke waits behind
+    /// those that were promised before it, and what follows waits behind the choke.
+    pub(crate) fn goes_first(&self, end: EndId, item: &Item) -> bool {
+        let end = &self[end];
+        let Item::Message(message) = item else { return false };
+        end.uplink != Uplink::Idle && end.chokes == 0 && *message != Message::Choke
+    }
+
     /// Puts something behind what an end has to send.
     pub(crate) fn queue(&mut self, end: EndId, item: Item) {
         let end = &mut self.ends[end.0 as usize];
         end.ahead += block_bytes(&item);
+        end.chokes += u32::from(is_choke(&item));
         self.waiting.push(&mut end.waiting, item);
     }
 
@@ -141,6 +153,7 @@ impl Connections {
         let end = &mut self.ends[end.0 as usize];
         let item = self.waiting.pop(&mut end.waiting)?;
         end.ahead -= block_bytes(&item);
+        end.chokes -= u32::from(is_choke(&item));
         Some(item)
     }
 
@@ -191,6 +204,10 @@ impl std::ops::IndexMut<EndId> for Connections {
     fn index_mut(&mut self, end: EndId) -> &mut End {
         &mut self.ends[end.0 as usize]
     }
+}
+
+fn is_choke(item: &Item) -> bool {
+    matches!(item, Item::Message(Message::Choke))
 }
 
 fn block_bytes(item: &Item) -> u64 {

@@ -83,14 +83,18 @@ impl Network {
         self.delay_of(one) + self.delay_of(other)
     }
 
-    /// A message takes its bytes of every link, and waits for none.
-    pub(crate) fn talk(&mut self, from: HostId, to: HostId, bytes: u32) {
+    /// Sends a message, which does not wait for the block that is on its host's uplink, but takes
+    /// its bytes of it. Says when it arrives.
+    pub(crate) fn talk(&mut self, now: Time, from: HostId, to: HostId, bytes: u32) -> Time {
+        let mut arrives = now + self.delay(from, to);
         for queue in self.way(from, to) {
             let queue = &mut self.queues[queue.0 as usize];
-            queue.through_by = queue.through_by + span(bytes, queue.rate);
+            arrives = arrives.max(queue.through_by) + span(bytes, queue.rate);
+            queue.through_by = arrives;
         }
         let port = &mut self.ports[from.index()];
         port.talked += span(bytes, port.up);
+        arrives
     }
 
     /// Sends a block.
@@ -211,6 +215,14 @@ mod tests {
         let mut network = network();
         assert_eq!(took(&mut network, 1, 2), 10_000);
         assert_eq!(took(&mut network, 0, 3), 10_000);
+    }
+
+    #[test]
+    fn a_message_waits_in_the_queues_on_its_way() {
+        let mut network = network();
+        took(&mut network, 0, 3);
+        assert_eq!(network.talk(Time::ZERO, HostId(1), HostId(3), 100).as_micros(), 10_100);
+        assert_eq!(network.talk(Time::ZERO, HostId(0), HostId(1), 100).as_micros(), 300);
     }
 
     #[test]

@@ -132,10 +132,10 @@ const DIAL: Duration = Duration::from_secs(5);
 /// How long the two handshakes may take. They are one round trip.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// Bytes that the kernel holds beyond the congestion window before the socket counts as full:
-/// enough to keep the wire busy between two wakes, and little enough for a `have` not to wait
-/// behind megabytes.
-const NOT_SENT: u32 = 256 * 1024;
+/// Bytes that the kernel holds beyond the congestion window before the socket counts as full. The
+/// block that follows is written at once even so, so the wire is busy between two wakes; messages
+/// wait behind no more than that.
+const NOT_SENT: u32 = 32 * 1024;
 
 /// How long sent bytes may stay unacknowledged before the peer counts as dead.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);

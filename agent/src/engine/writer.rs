@@ -1,5 +1,6 @@
 //! The task that writes one connection.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,25 +61,27 @@ impl Writer {
     /// Waits for something to send, and sends all there is. Messages leave together, and the
     /// header of a block with its payload.
     async fn batch(&mut self) -> Result<(), WriteEnd> {
-        let mut bytes = Vec::new();
-        let mut next = Some(self.queue.recv().await.ok_or(WriteEnd::Stopped)?);
-        while let Some(outgoing) = next {
-            match outgoing {
-                Outgoing::Message(message) => wire::encode(&message, &mut bytes),
-                Outgoing::Block(block) => {
+        let mut outbox = Outbox::default();
+        outbox.put(self.queue.recv().await.ok_or(WriteEnd::Stopped)?);
+        loop {
+            while let Ok(outgoing) = self.queue.try_recv() {
+                outbox.put(outgoing);
+            }
+            match outbox.later.pop_front() {
+                Some(Outgoing::Message(message)) => wire::encode(&message, &mut outbox.bytes),
+                Some(Outgoing::Block(block)) => {
                     let header =
                         wire::encode_block_header(block.piece.get(), block.begin, block.len);
-                    bytes.extend(header);
-                    self.send(&bytes, SendFlags::MORE).await?;
-                    bytes.clear();
+                    outbox.bytes.extend(header);
+                    self.send(&outbox.bytes, SendFlags::MORE).await?;
+                    outbox.bytes.clear();
                     self.send_file(block).await?;
                     let sent = Input::Sent { conn: self.conn, block };
                     self.inputs.send(sent).await.map_err(|_| WriteEnd::Stopped)?;
                 }
+                None => return self.send(&outbox.bytes, SendFlags::empty()).await,
             }
-            next = self.queue.try_recv().ok();
         }
-        self.send(&bytes, SendFlags::empty()).await
     }
 
     async fn send(&self, mut bytes: &[u8], flags: SendFlags) -> Result<(), WriteEnd> {
@@ -123,6 +126,31 @@ impl Writer {
     }
 }
 
+/// What waits to be sent. Messages go before blocks, as somebody waits for most of them. A choke
+/// stays behind the blocks that were promised before it, and so does what comes after it: who is
+/// choked may take no more (BEP 3).
+#[derive(Debug, Default)]
+struct Outbox {
+    /// Messages that go first.
+    bytes: Vec<u8>,
+    later: VecDeque<Outgoing>,
+}
+
+impl Outbox {
+    fn put(&mut self, outgoing: Outgoing) {
+        let is_choke = |one: &Outgoing| matches!(one, Outgoing::Message(Message::Choke));
+        match outgoing {
+            Outgoing::Message(message)
+                if self.later.is_empty()
+                    || message != Message::Choke && !self.later.iter().any(is_choke) =>
+            {
+                wire::encode(&message, &mut self.bytes);
+            }
+            outgoing => self.later.push_back(outgoing),
+        }
+    }
+}
+
 fn taken(sent: Result<io::Result<usize>, tokio::time::error::Elapsed>) -> Result<usize, WriteEnd> {
     match sent {
         Err(_) => Err(WriteEnd::Stalled),
@@ -133,3 +161,34 @@ fn taken(sent: Result<io::Result<usize>, tokio::time::error::Elapsed>) -> Result
 
 /// How long a peer may take nothing of what is sent to it.
 const STALLED: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use murder_swarm::{Lengths, PieceIndex};
+
+    use super::*;
+
+    #[test]
+    fn messages_go_before_blocks_but_not_before_a_choke_that_waits_behind_some() {
+        let lengths = Lengths::new(16, 16).unwrap();
+        let piece: PieceIndex = lengths.piece(0).unwrap();
+        let block = Block { piece, begin: 0, len: 16 };
+        let mut outbox = Outbox::default();
+        for message in [Message::Choke, Message::Unchoke] {
+            outbox.put(Outgoing::Message(message));
+        }
+        outbox.put(Outgoing::Block(block));
+        outbox.put(Outgoing::Message(Message::Have(7)));
+        assert_eq!(outbox.later.len(), 1);
+        for message in [Message::Choke, Message::Have(8), Message::Unchoke] {
+            outbox.put(Outgoing::Message(message));
+        }
+        let mut first = Vec::new();
+        for message in [Message::Choke, Message::Unchoke, Message::Have(7)] {
+            wire::encode(&message, &mut first);
+        }
+        assert_eq!(outbox.bytes, first);
+        let later: Vec<_> = outbox.later.iter().map(|one| format!("{one:?}")).collect();
+        assert_eq!(later[1..], ["Message(Choke)", "Message(Have(8))", "Message(Unchoke)"]);
+    }
+}

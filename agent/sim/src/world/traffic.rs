@@ -3,8 +3,9 @@
 //! A host's uplink sends one block at a time, in turns between its connections. A block is at its
 //! receiver when the last byte has come the way, and when the receiver's downlink has taken in all
 //! that came before. While more than 30 ms waits before a downlink (`network.rs`), others hold
-//! back, as TCP does. Messages take their bytes of both links, with the headers of their packet.
-//! They do not wait in these queues, but never overtake a block of their connection.
+//! back, as TCP does. Messages take their bytes of both links, with the headers of their packet,
+//! and wait in the same queues. They go before blocks that have not begun, as in the agent
+//! (`agent/src/engine/writer.rs`), and never overtake one that has.
 
 use murder_swarm::torrent::BlockUse;
 use murder_swarm::wire::Span;
@@ -18,8 +19,11 @@ use crate::host::State;
 use crate::network::{Journey, QueueId, Waits};
 
 impl World<'_> {
-    /// Puts something at the end of what an end has to send.
+    /// Puts something into what an end has to send.
     pub(super) fn queue(&mut self, end: EndId, item: Item) {
+        if self.connections.goes_first(end, &item) {
+            return self.transmit(end.other(), item);
+        }
         self.connections.queue(end, item);
         self.flush(end);
         self.pump(self.connections.host(end));
@@ -29,8 +33,7 @@ impl World<'_> {
     pub(super) fn transmit(&mut self, to: EndId, item: Item) {
         let (from_host, to_host) = (self.connections.host(to.other()), self.connections.host(to));
         let bytes = item.bytes() + self.headers(to.other());
-        self.network.talk(from_host, to_host, bytes);
-        let at = self.now + self.network.delay(from_host, to_host);
+        let at = self.network.talk(self.now, from_host, to_host, bytes);
         self.deliver_at(at, to, item);
     }
 
