@@ -388,8 +388,8 @@ fn block_lengths_are_the_shorter_of_what_both_agents_serve() {
     stage.say(conn, Message::Extended { id: 0, payload: handshake.encode() });
     stage.say(conn, Message::HaveAll);
     let mut asked = requests(&stage.say(conn, Message::Unchoke));
-    for _ in 0..100 {
-        stage.now = stage.now + Duration::from_millis(5);
+    for _ in 0..1000 {
+        stage.now = stage.now + Duration::from_micros(500);
         let next = asked.remove(0);
         stage.torrent.handle_block(stage.now, conn, next.index, next.begin, next.len);
         asked.extend(requests(&stage.outputs()));

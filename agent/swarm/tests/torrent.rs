@@ -228,7 +228,7 @@ fn agents_ask_each_other_for_long_blocks() {
     let leech = net.leech();
     net.introduce(leech, &[seeder]);
     net.run_until_done(seconds(60));
-    let long = net.nodes[leech].requests.iter().filter(|(_, _, len)| *len == 64 * 1024).count();
+    let long = net.nodes[leech].requests.iter().filter(|(_, _, len)| *len == 32 * 1024).count();
     assert!(long * 2 > net.nodes[leech].requests.len(), "{long}");
 }
 
