@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use crate::site::Site;
 
@@ -241,6 +242,50 @@ fn a_condition_holds_for_every_step_of_a_call_and_for_its_switch_too() {
         assert_eq!(current(&site, peer), "r1");
     }
     assert_eq!(names(&place(&site, "p2")), ["shared"]);
+}
+
+#[test]
+fn a_revision_of_a_git_repository_is_exported_on_the_seeder_and_deployed() {
+    let site = project(2);
+    let repository = site.path("repository");
+    fs::create_dir_all(&repository).unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.current_dir(&repository).args(["-c", "user.name=a", "-c", "user.email=a@b"]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let commit = |text: &str| {
+        fs::write(repository.join("page"), text).unwrap();
+        git(&["add", "page"]);
+        git(&["commit", "--quiet", "--message", text]);
+        git(&["rev-parse", "HEAD"])
+    };
+    git(&["init", "--quiet"]);
+    let commits = [commit("one"), commit("two")];
+    git(&["tag", "v1", &commits[0]]);
+    let deploy = |revision: &str, release: &str| {
+        site.murder(&format!(
+            "deploy-git repository=FOLDER/repository git_path=FOLDER/copy \
+             files_path=FOLDER/copy/{release} revision={revision} release={release}"
+        ))
+    };
+    for (revision, release, text, commit) in
+        [("v1", "r1", "one", &commits[0]), ("HEAD", "r2", "two", &commits[1])]
+    {
+        deploy(revision, release).expect(0);
+        for peer in site.peers() {
+            let place = place(&site, peer);
+            assert_eq!(current(&site, peer), release);
+            assert_eq!(fs::read_to_string(place.join("current/page")).unwrap(), text);
+            assert_eq!(fs::read_to_string(place.join("current/REVISION")).unwrap().trim(), commit);
+        }
+    }
+    let ran = deploy("v9", "r3").expect(3);
+    assert!(ran.stderr.contains("rev-parse --verify"), "{}", ran.stderr);
+    assert_eq!(current(&site, "p1"), "r2");
+    assert_eq!(names(&site.path("copy")), ["repository"]);
 }
 
 #[test]

@@ -88,8 +88,8 @@ fn foretell(folder: &Path, asked: &Asked) -> Outcome<()> {
     Ok(())
 }
 
-/// Links are slow enough for the number of peers that the machine keeps up with them, and sizes are
-/// as small as that allows.
+/// Links have 800 Mbit/s together where they are limited, so that the machine keeps up with them. All
+/// other sizes are as small as still says something.
 fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
     match name {
         "swarm-16" => swarm::limited(name, 16, 48, 50, asked),
