@@ -354,6 +354,13 @@ fn a_secret_leaves_by_no_way_out() {
         let ran = site.murder(line).expect(2);
         seen.extend([ran.stdout, ran.stderr]);
     }
+    let look = "description: look\nsteps:\n  - task: prove_release\n    no_log: true\n    with: { \
+                deploy_to: /vault/of/ours }\n";
+    recipe(&site, "look.yaml", look);
+    for line in ["look", "--check look"] {
+        let ran = site.murder(line).expect(3);
+        seen.extend([ran.stdout, ran.stderr]);
+    }
     seen.push(site.murder("tell --help").expect(0).stdout);
     let logs = fs::read_dir(site.path("state/murder/log")).unwrap().flatten();
     let logs: String = logs.map(|log| fs::read_to_string(log.path()).unwrap()).collect();

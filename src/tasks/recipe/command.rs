@@ -52,8 +52,8 @@ impl Runner<'_> {
         self.context.task_started(TaskName::Run, &hosts);
         let mut left: BTreeSet<String> = hosts.iter().map(|host| host.name.clone()).collect();
         let end = self.one_after_another(action, run, hosts, &orders, &mut left).await;
-        if let Err(Halt::Stop(stop)) = end {
-            return Err(Halt::Stop(stop));
+        if matches!(end, Err(Halt::Stop(_))) {
+            return end;
         }
         for host in left {
             let result = HostResult { host, outcome: not_reached(), elapsed: Duration::ZERO };

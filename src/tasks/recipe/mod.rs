@@ -186,6 +186,9 @@ impl Runner<'_> {
     }
 
     async fn step(&mut self, action: &Action) -> Result<(), Halt> {
+        if let Body::Task { name, with } = &action.step.body {
+            self.hide_keys(action, name, with)?;
+        }
         if self.context.settings.mode == Mode::Check {
             return self.look(action).await;
         }

@@ -11,7 +11,7 @@ use super::{Halt, Runner};
 use crate::cli::TaskSpec;
 use crate::fleet::{Ended, HostResult, Outcome};
 use crate::inventory::Host;
-use crate::recipe::{Action, With};
+use crate::recipe::{Action, RecipeError, With};
 use crate::report::Event;
 use crate::settings::{ReleaseTask, ReleaseWhat, Task, TaskName};
 
@@ -24,18 +24,28 @@ impl Runner<'_> {
     ) -> Result<(), Halt> {
         let Some(spec) = TaskSpec::find(name) else { return Ok(()) };
         let part = self.walk.of_task(action, spec)?;
-        if action.no_log {
-            // The task itself knows of no secrets, and names its keys in what it says.
-            for (_, keys) in part.render(|scope| self.walk.keys(with, scope))? {
-                keys.iter().for_each(|(_, value)| self.context.reporter.secrets().add(value));
-            }
-        }
         for Wanted { task, hosts } in self.walk.tasks(action, spec, with, &part)? {
             self.head(action);
             self.transcript.note(&format!("task {name}"));
             let results = self.carry_out(task, hosts).await?;
             self.walk.fleet.took(&results);
             self.take(&results)?;
+        }
+        Ok(())
+    }
+
+    /// Hides the keys of a task that has no_log. The task itself knows of no secrets, and names its
+    /// keys in what it says.
+    pub(super) fn hide_keys(
+        &self,
+        action: &Action,
+        name: &str,
+        with: &[With],
+    ) -> Result<(), RecipeError> {
+        let Some(spec) = TaskSpec::find(name).filter(|_| action.no_log) else { return Ok(()) };
+        let part = self.walk.of_task(action, spec)?;
+        for (_, keys) in part.render(|scope| self.walk.keys(with, scope))? {
+            keys.iter().for_each(|(_, value)| self.context.reporter.secrets().add(value));
         }
         Ok(())
     }
