@@ -36,6 +36,8 @@ pub(super) struct Conn {
     pub(super) listens: Option<SocketAddr>,
     pub(super) heard: Time,
     pub(super) said: Time,
+    /// Pieces of ours that it hears of with the next message.
+    pub(super) untold: Vec<PieceIndex>,
     pub(super) down: Download,
     pub(super) up: Upload,
 }
@@ -158,6 +160,7 @@ impl Conn {
             listens: (link.direction == super::Direction::Outbound).then_some(link.addr),
             heard: now,
             said: now,
+            untold: Vec::new(),
             down: Download::new(now),
             up: Upload::new(now),
         }
@@ -166,6 +169,12 @@ impl Conn {
     /// Whether it may be asked and knows that it will be.
     pub(super) fn is_source(&self) -> bool {
         self.down.gate == Gate::Open && self.down.interest == Interest::Told
+    }
+
+    /// Whether it does not matter when it hears of a piece: an agent that waits for its turn, and
+    /// does so already. A seeder counts copies, and others may wait for what they have not seen.
+    pub(super) fn may_hear_later(&self) -> bool {
+        self.kind == Kind::Agent && self.up.gate == Gate::Choked && self.up.interested
     }
 
     /// What the picker needs to know of it.
@@ -262,6 +271,11 @@ impl Upload {
             rate: Rate::new(now),
             moved: now,
         }
+    }
+
+    /// Whether there is nothing to send.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.handed.is_empty()
     }
 }
 

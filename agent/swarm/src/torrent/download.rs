@@ -195,7 +195,9 @@ impl Torrent {
             }
             // An agent that has the piece need not know, unless it is the seeder, which counts
             // copies. That halves what most of the messages of a swarm are.
-            if !has_it || conn.kind == Kind::Foreign || conn.have.is_full() {
+            if !has_it && conn.may_hear_later() {
+                conn.untold.push(piece);
+            } else if !has_it || conn.kind == Kind::Foreign || conn.have.is_full() {
                 say(&mut self.outputs, conn, now, Message::Have(piece.get()));
             }
         }

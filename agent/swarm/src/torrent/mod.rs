@@ -259,8 +259,18 @@ impl Torrent {
     }
 }
 
-/// Queues a message.
+/// Queues a message, behind what the peer has not been told yet.
 fn say(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time, message: Message) {
+    tell(outputs, conn, now);
     conn.said = now;
     outputs.push_back(Output::Send { conn: conn.id, message });
+}
+
+/// Tells a peer of the pieces that it has not been told of yet, and has not got meanwhile.
+fn tell(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time) {
+    let (id, have) = (conn.id, &conn.have);
+    for piece in conn.untold.drain(..).filter(|piece| !have.contains(*piece)) {
+        conn.said = now;
+        outputs.push_back(Output::Send { conn: id, message: Message::Have(piece.get()) });
+    }
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Gate, Gift};
-use super::{Config, ConnId, Output, Torrent, Violation, say};
+use super::{Config, ConnId, Output, Torrent, Violation, say, tell};
 use crate::choker::{self, Answers, Pace, Turn};
 use crate::wire::{Message, Span};
 use crate::{Block, Time};
@@ -24,6 +24,8 @@ impl Torrent {
     pub(super) fn not_interested(&mut self, now: Time, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.up.interested = false;
+        // It may wait for what it has not been told of.
+        tell(&mut self.outputs, conn, now);
         if conn.up.gate == Gate::Open {
             self.choke(now, id);
         }
@@ -50,7 +52,7 @@ impl Torrent {
             let answer = now.since(conn.up.since);
             self.patience = ((self.patience * 7 + answer * ANSWERS) / 8).clamp(IDLE, LONGEST_IDLE);
         }
-        if conn.up.queue.is_empty() && conn.up.handed.is_empty() {
+        if conn.up.is_idle() {
             conn.up.moved = now;
         }
         conn.up.queue.push_back(block);
@@ -243,11 +245,10 @@ impl Torrent {
 
 fn turn(conn: &Conn, config: &Config, bytes: u64, patience: Duration, now: Time) -> Turn {
     let held = now.since(conn.up.since);
-    let idle = conn.up.queue.is_empty() && conn.up.handed.is_empty();
     if !conn.up.asked {
         return if held < patience { Turn::Offered } else { Turn::Unused };
     }
-    if idle && now.since(conn.up.moved) >= patience {
+    if conn.up.is_idle() && now.since(conn.up.moved) >= patience {
         return Turn::Unused;
     }
     let enough = held >= config.slot_time || conn.up.given >= bytes;
