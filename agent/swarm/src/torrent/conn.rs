@@ -207,10 +207,8 @@ impl Conn {
     /// What a slow peer was asked for can not soon be asked of another, so it is less.
     fn least_ahead(&self, config: &Config, now: Time) -> u64 {
         let floor = u64::from(config.pipeline_floor);
-        match self.down.rate.per_second(now) {
-            0 => floor,
-            rate => rate.clamp(u64::from(2 * self.request_length(now)).min(floor), floor),
-        }
+        let least = u64::from(2 * self.request_length(now)).min(floor);
+        self.pace(now).map_or(floor, |rate| (rate / LEAST_AHEAD_PART).clamp(least, floor))
     }
 
     /// How long the bytes that are asked for should take, with so many more.
@@ -221,13 +219,19 @@ impl Conn {
             + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
     }
 
-    /// A slow peer is asked for short blocks, so that it is heard of within seconds, and a fast one
-    /// for long ones, of which each costs as much as a short one.
+    /// A slow peer is asked for short blocks, so that it is soon heard of and little of what others
+    /// say waits behind one, and a fast one for long ones, of which each costs as much as a short one.
     fn request_length(&self, now: Time) -> u32 {
+        let part = |rate: u64, of: u64| u32::try_from(rate / of).unwrap_or(u32::MAX) / CELL * CELL;
+        let slow = self.pace(now).map_or(SHORT_BLOCK, |rate| part(rate, SHORT_BLOCKS_A_SECOND));
+        let fast = part(self.down.rate.per_second(now), BLOCKS_A_SECOND);
+        slow.min(SHORT_BLOCK).max(fast).clamp(CELL, self.block.max(CELL))
+    }
+
+    /// Bytes a second that come from it, when its turn has gone on for long enough to tell.
+    fn pace(&self, now: Time) -> Option<u64> {
         let rate = self.down.rate.per_second(now);
-        let part = |of: u64| u32::try_from(rate / of).unwrap_or(u32::MAX) / CELL * CELL;
-        let length = if rate == 0 { SHORT_BLOCK } else { part(4).min(SHORT_BLOCK) };
-        length.max(part(BLOCKS_A_SECOND)).clamp(CELL, self.block.max(CELL))
+        (rate > 0 && now.since(self.down.since) >= PACED).then_some(rate)
     }
 }
 
@@ -297,5 +301,11 @@ const LONGEST_LATENCY: Duration = Duration::from_millis(500);
 const LEAST_RATE: u64 = 128 * 1024;
 /// What links of up to a few hundred Mbit/s are asked for, and peers of which nothing is known yet.
 const SHORT_BLOCK: u32 = 2 * CELL;
+/// A slower peer is asked for blocks of what comes from it in this part of a second.
+const SHORT_BLOCKS_A_SECOND: u64 = 24;
+/// The least that is asked for ahead is what comes from a slow peer in this part of a second.
+const LEAST_AHEAD_PART: u64 = 8;
+/// Before that a peer is not thought slow: its first block is one round trip late.
+const PACED: Duration = Duration::from_millis(300);
 /// A longer block may be of what comes in this part of a second.
 const BLOCKS_A_SECOND: u64 = 512;
