@@ -69,13 +69,16 @@ impl<W: Write> Write for PieceWriter<W> {
 
 /// The length of a piece for a tree of so many bytes.
 ///
-/// The piece is the unit in which a swarm's cascade moves, so there should be many: simulated
-/// swarms take least with 512 to 1,024 of them (the swarm's README). But each is told to every
-/// neighbour, so they are not below 64 KiB; and above 4 MiB a peer that has begun one takes long to
-/// have something to give.
+/// The piece is the unit in which a swarm's cascade moves: until everybody has something to pass on,
+/// a swarm waits for a few of them. But each is told to every neighbour. What both cost together is
+/// least with a length that grows with the root of the size; with which root, the swarm's README
+/// measures. Below 64 KiB a piece is hardly more than a block.
 pub const fn piece_length(tree_bytes: u64) -> u32 {
     let mut length = SHORTEST;
-    while length < LONGEST && tree_bytes / (length as u64) > MOST_PIECES {
+    // To the next power of two, up or down: twice the length is chosen from 1.41 times as long on.
+    while length < LONGEST
+        && (length as u64 * length as u64) * 2 < tree_bytes.saturating_mul(ROOT_OF)
+    {
         length *= 2;
     }
     length
@@ -83,7 +86,8 @@ pub const fn piece_length(tree_bytes: u64) -> u32 {
 
 const SHORTEST: u32 = 64 << 10;
 const LONGEST: u32 = 4 << 20;
-const MOST_PIECES: u64 = 1024;
+/// The length is the root of so many times the size.
+const ROOT_OF: u64 = 85;
 
 #[cfg(test)]
 mod tests {
@@ -104,16 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_torrent_has_512_to_1024_pieces_where_their_bounds_allow() {
+    fn pieces_grow_with_the_root_of_the_size() {
         assert_eq!(piece_length(0), 64 << 10);
         assert_eq!(piece_length(64 << 20), 64 << 10);
-        assert_eq!(piece_length(300 << 20), 512 << 10);
-        assert_eq!(piece_length(1 << 30), 1 << 20);
+        assert_eq!(piece_length(128 << 20), 128 << 10);
+        assert_eq!(piece_length(300 << 20), 128 << 10);
+        assert_eq!(piece_length(1 << 30), 256 << 10);
+        assert_eq!(piece_length(10 << 30), 1 << 20);
         assert_eq!(piece_length(100 << 30), 4 << 20);
-        for mib in 64..2000 {
-            let bytes = mib << 20;
-            let pieces = bytes / u64::from(piece_length(bytes));
-            assert!((512..=1024).contains(&pieces), "{mib} MiB: {pieces}");
-        }
+        assert_eq!(piece_length(u64::MAX), 4 << 20);
     }
 }
