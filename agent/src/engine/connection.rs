@@ -56,6 +56,7 @@ impl Connection {
             queue,
             archive: shared.archive.clone(),
             inputs: shared.inputs.clone(),
+            unsent: None,
         };
         let inputs = shared.inputs.clone();
         let reading = tokio::spawn(async move {

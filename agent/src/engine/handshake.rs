@@ -118,7 +118,6 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     // Requests are small and somebody waits for each of them.
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    socket.set_tcp_notsent_lowat(NOT_SENT)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
@@ -131,11 +130,6 @@ const DIAL: Duration = Duration::from_secs(5);
 
 /// How long the two handshakes may take. They are one round trip.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-
-/// Bytes that the kernel holds beyond the congestion window before the socket counts as full. The
-/// block that follows is written at once even so, so the wire is busy between two wakes; messages
-/// wait behind no more than that.
-const NOT_SENT: u32 = 32 * 1024;
 
 /// How long sent bytes may stay unacknowledged before the peer counts as dead.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
