@@ -117,7 +117,7 @@ impl Post {
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(LEAST_WORKERS, MOST_WORKERS))
+        .worker_threads((cores / 2).clamp(1, MOST_WORKERS))
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Blame::Host, format!("could not start threads: {error}")))
@@ -228,9 +228,9 @@ fn busy(role: Role, tag: &Tag, pid: u32) -> Failure {
     Failure::new(Blame::Operator, format!("a {role} of {tag} runs already as process {pid}"))
 }
 
-/// The core, the readers and the writers find work for two threads even on one core, since some
-/// of it waits for the disk; more than four would only fight over the core's queue.
-const LEAST_WORKERS: usize = 2;
+/// One moves what two cores can hash and write. Each further one is woken by the others again and again,
+/// which on small hosts costs more than it brings; more than four would only fight over the core's
+/// queue.
 const MOST_WORKERS: usize = 4;
 
 /// As Rust's own exit status after a panic.
