@@ -14,8 +14,10 @@ pub(super) fn table(records: &[Record]) -> String {
         swarm(&results, peers, most, &mut rows);
     }
     rows.push(foretold(&results));
-    for peers in [100, 1000, 10_000] {
-        rows.push(simulated(&results, peers));
+    for pieces in [512, 2048] {
+        for peers in [100, 1000, 10_000] {
+            rows.push(simulated(&results, peers, pieces));
+        }
     }
     costs(&results, &mut rows);
     tracker(&results, &mut rows);
@@ -168,10 +170,11 @@ fn foretold(results: &Results<'_>) -> Row {
     Row::new("32 peers: simulated time by the real one", "within 10 %", measured, String::new())
 }
 
-fn simulated(results: &Results<'_>, peers: u32) -> Row {
+fn simulated(results: &Results<'_>, peers: u32, pieces: u32) -> Row {
     let size = Some(("peers", f64::from(peers)));
-    let ratio = results.spread("simulator", SIMULATED, "ratio", size);
-    let what = format!("simulator, {peers} peers: last peer's time / bound");
+    let tool = format!("{SIMULATED}, {pieces} pieces");
+    let ratio = results.spread("simulator", &tool, "ratio", size);
+    let what = format!("simulator, {peers} peers, {pieces} pieces: last peer's time / bound");
     Row::at_most(&what, 1.05, 3, "", ratio, String::new())
 }
 
