@@ -69,10 +69,10 @@ impl<W: Write> Write for PieceWriter<W> {
 
 /// The length of a piece for a tree of so many bytes.
 ///
-/// The piece is the unit in which a swarm's cascade moves: until everybody has something to pass on,
-/// a swarm waits for a few of them. But each is told to every neighbour. What both cost together is
-/// least with a length that grows with the root of the size; with which root, the swarm's README
-/// measures. Below 64 KiB a piece is hardly more than a block.
+/// The piece is the unit in which a swarm's cascade moves: until everybody has something to pass
+/// on, a swarm waits for a few of them. But each is told to every neighbour. What both cost together
+/// is least with a length that grows with the root of the size, as the swarm's README shows. Below
+/// 64 KiB a piece is hardly more than a block.
 pub const fn piece_length(tree_bytes: u64) -> u32 {
     let mut length = SHORTEST;
     // To the next power of two, up or down: twice the length is chosen from 1.41 times as long on.

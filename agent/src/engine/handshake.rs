@@ -117,8 +117,7 @@ async fn connect(addr: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStrea
 fn tune(stream: &TcpStream) -> io::Result<()> {
     // Requests are small and somebody waits for each of them.
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+    SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
 fn late(_: tokio::time::error::Elapsed) -> OpenError {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use murder_swarm::Block;
-use murder_swarm::torrent::ConnId;
+use murder_swarm::torrent::{ConnId, SHORT_BLOCK};
 use murder_swarm::wire::{self, Message};
 use rustix::net::SendFlags;
 use socket2::SockRef;
@@ -163,9 +163,9 @@ impl Outbox {
     }
 }
 
-/// How much of what goes before a block the kernel may hold. The block is written at once even so, so
-/// the wire is busy between two wakes, and messages wait behind no more than that. Who asks for long
-/// blocks takes this in no time, and each wake costs as much as on a slow link.
+/// How much of what goes before a block the kernel may hold. The block is written at once even so,
+/// so the wire is busy between two wakes, and messages wait behind no more than that. Who asks for
+/// long blocks takes them in no time, and each wake costs as much as on a slow link.
 fn unsent_before(block: Block) -> u32 {
     if block.len <= SHORT_BLOCK { SHORT_BLOCK } else { UNSENT_FAST }
 }
@@ -178,9 +178,7 @@ fn taken(sent: Result<io::Result<usize>, tokio::time::error::Elapsed>) -> Result
     }
 }
 
-/// What links of up to a few hundred Mbit/s are asked for at once.
-const SHORT_BLOCK: u32 = 32 * 1024;
-/// On a faster link. It is what 1 Gbit/s carries in 2 ms.
+/// What the kernel may hold for who asks for long blocks. 1 Gbit/s carries it in 2 ms.
 const UNSENT_FAST: u32 = 256 * 1024;
 
 /// How long a peer may take nothing of what is sent to it.

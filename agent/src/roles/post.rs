@@ -228,9 +228,9 @@ fn busy(role: Role, tag: &Tag, pid: u32) -> Failure {
     Failure::new(Blame::Operator, format!("a {role} of {tag} runs already as process {pid}"))
 }
 
-/// One moves what two cores can hash and write. Each further one is woken by the others again and again,
-/// which on small hosts costs more than it brings; more than four would only fight over the core's
-/// queue.
+/// One moves what two cores can hash and write. Each further one is woken by the others again and
+/// again, which on small hosts costs more than it brings; more than four would only fight over the
+/// core's queue.
 const MOST_WORKERS: usize = 4;
 
 /// As Rust's own exit status after a panic.

@@ -171,8 +171,8 @@ impl Conn {
         self.down.gate == Gate::Open && self.down.interest == Interest::Told
     }
 
-    /// Whether it does not matter when it hears of a piece: an agent that waits for its turn, and
-    /// does so already. A seeder counts copies, and others may wait for what they have not seen.
+    /// Whether it does not matter when it hears of a piece: an agent that waits for its turn already
+    /// does nothing else with the news. Other clients may wait for what they have not seen.
     pub(super) fn may_hear_later(&self) -> bool {
         self.kind == Kind::Agent && self.up.gate == Gate::Choked && self.up.interested
     }
@@ -220,7 +220,7 @@ impl Conn {
     }
 
     /// A slow peer is asked for short blocks, so that it is soon heard of and little of what others
-    /// say waits behind one, and a fast one for long ones, of which each costs as much as a short one.
+    /// say waits behind one, and a fast one for long ones, each of which costs as much as a short one.
     fn request_length(&self, now: Time) -> u32 {
         let part = |rate: u64, of: u64| u32::try_from(rate / of).unwrap_or(u32::MAX) / CELL * CELL;
         let slow = self.pace(now).map_or(SHORT_BLOCK, |rate| part(rate, SHORT_BLOCKS_A_SECOND));
@@ -300,12 +300,12 @@ const LONGEST_LATENCY: Duration = Duration::from_millis(500);
 /// What a peer is believed to send, in bytes a second, before it has sent anything.
 const LEAST_RATE: u64 = 128 * 1024;
 /// What links of up to a few hundred Mbit/s are asked for, and peers of which nothing is known yet.
-const SHORT_BLOCK: u32 = 2 * CELL;
+pub const SHORT_BLOCK: u32 = 2 * CELL;
+/// A longer block may be of what comes in this part of a second.
+const BLOCKS_A_SECOND: u64 = 512;
 /// A slower peer is asked for blocks of what comes from it in this part of a second.
 const SHORT_BLOCKS_A_SECOND: u64 = 24;
 /// The least that is asked for ahead is what comes from a slow peer in this part of a second.
 const LEAST_AHEAD_PART: u64 = 8;
 /// Before that a peer is not thought slow: its first block is one round trip late.
 const PACED: Duration = Duration::from_millis(300);
-/// A longer block may be of what comes in this part of a second.
-const BLOCKS_A_SECOND: u64 = 512;

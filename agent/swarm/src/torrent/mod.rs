@@ -29,6 +29,7 @@ use crate::wire::{Message, PeerId};
 use crate::{Block, Lengths, PieceIndex, PieceSet, Time};
 
 pub use config::Config;
+pub use conn::SHORT_BLOCK;
 pub use output::{
     BlockUse, Check, ConnId, Deadline, Direction, DisconnectReason, Link, Output, Refused, Stats,
     Violation, Wait,

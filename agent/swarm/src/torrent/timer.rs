@@ -260,8 +260,8 @@ impl Torrent {
 const NOBODY: ConnId = ConnId(u32::MAX);
 /// A source is not compared with others before that: its rate is one of a whole second.
 const SETTLED: Duration = Duration::from_millis(1500);
-/// How often a peer that waits for its turn hears of new pieces. Each message alone is a packet, and
-/// wakes it. Half as long and half as long again take the same time in simulated swarms.
+/// How often a peer that waits for its turn hears of new pieces. Each message alone is a packet,
+/// and wakes it. Half as long and half as long again take the same time in simulated swarms.
 const UNTOLD: Duration = Duration::from_millis(200);
 /// How often transfers are looked at: often enough that a slot which nobody uses is soon noticed.
 const TICK: Duration = Duration::from_millis(25);

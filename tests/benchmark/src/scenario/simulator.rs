@@ -11,24 +11,25 @@ use crate::tools::simulated::Swarm;
 
 /// The last peer's time beside the least possible one, for swarms of many sizes.
 pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
-    let (sizes, largest): (&[usize], _) =
-        if asked.smoke { (&[10, 20], 20) } else { (SIZES, LARGEST_OF_MANY) };
+    let sizes: &[usize] = if asked.smoke { &[10, 20] } else { SIZES };
     let date = date();
     let version = env!("CARGO_PKG_VERSION");
     let settings = "up to 1000 peers the worst of five seeds, above that one seed";
     let mut tools = Vec::new();
     let mut worlds = Vec::new();
-    for (number, pieces) in PIECES.into_iter().enumerate() {
-        let tool = format!("murder (simulated), {pieces} pieces");
-        tools.push(ToolRecord::named(&tool, version, settings));
-        let largest = if number == 0 { usize::MAX } else { largest };
-        let sizes = sizes.iter().filter(|peers| **peers <= largest);
-        worlds.extend(sizes.map(|peers| World { tool: number, pieces, peers: *peers }));
+    for (tool, (pieces, most_peers)) in CURVES.into_iter().enumerate() {
+        let name = format!("murder (simulated), {pieces} pieces");
+        tools.push(ToolRecord::named(&name, version, settings));
+        let sizes = sizes.iter().copied().filter(|peers| *peers <= most_peers);
+        worlds.extend(sizes.map(|peers| World { tool, pieces, peers }));
     }
     for (World { tool, .. }, came) in simulated(worlds) {
         match came {
             Ok(sample) => tools[tool].runs.push(sample),
-            Err(error) => tools[tool].failures.push(error),
+            Err(error) => {
+                eprintln!("{} failed: {error}", tools[tool].tool);
+                tools[tool].failures.push(error);
+            }
         }
     }
     Ok(Record {
@@ -37,7 +38,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
         about: format!(
             "Equal links of 50 Mbit/s, 1 ms apart, {} and {} pieces of 256 KiB. The bound is the \
              least possible time for so many peers and pieces (Mundinger, Weber and Weiss).",
-            PIECES[0], PIECES[1]
+            CURVES[0].0, CURVES[1].0
         ),
         date,
         took: None,
@@ -108,6 +109,5 @@ impl World {
 
 const SIZES: &[usize] = &[10, 32, 100, 316, 1000, 3162, 10_000];
 const SEEDS: &[u64] = &[1, 2, 3, 4, 5];
-const PIECES: [u64; 2] = [512, 2048];
-/// More peers than that take hours with the many pieces.
-const LARGEST_OF_MANY: usize = 1000;
+/// Pieces, and the most peers that are simulated with so many: more would take hours.
+const CURVES: [(u64, usize); 2] = [(512, 10_000), (2048, 1000)];
