@@ -185,6 +185,11 @@ impl PieceSet {
         self.len == self.pieces
     }
 
+    /// How many pieces it has that another set lacks.
+    pub fn count_beyond(&self, other: &Self) -> u32 {
+        self.bits.iter().zip(&other.bits).map(|(ours, theirs)| (ours & !theirs).count_ones()).sum()
+    }
+
     /// The pieces in order.
     pub fn iter(&self) -> impl Iterator<Item = PieceIndex> + '_ {
         (0..self.pieces).map(PieceIndex).filter(|piece| self.contains(*piece))
@@ -242,5 +247,15 @@ mod tests {
         assert_eq!((set.len(), set.as_bitfield()), (1, [0b0010_0000].as_slice()));
         assert!(set.remove(last) && !set.remove(last) && set.is_empty());
         assert!(PieceSet::full(&lengths).is_full());
+    }
+
+    #[test]
+    fn what_a_set_has_beyond_another_is_counted() {
+        let lengths = ten_bytes_in_pieces_of_four();
+        let mut two = PieceSet::full(&lengths);
+        two.remove(lengths.piece(1).unwrap());
+        assert_eq!(PieceSet::full(&lengths).count_beyond(&two), 1);
+        assert_eq!(two.count_beyond(&PieceSet::empty(&lengths)), 2);
+        assert_eq!(two.count_beyond(&PieceSet::full(&lengths)), 0);
     }
 }

@@ -399,6 +399,50 @@ fn block_lengths_are_the_shorter_of_what_both_agents_serve() {
 }
 
 #[test]
+fn an_agent_that_waits_and_knows_of_another_piece_hears_of_new_ones_together() {
+    let mut stage = Stage::leech();
+    let agent = stage.connect(1, Reserved::OURS);
+    let murder = Some(Murder { block: 64 * 1024 });
+    let handshake = ExtendedHandshake { murder, ..Default::default() };
+    stage.say(agent, Message::Extended { id: 0, payload: handshake.encode() });
+    let foreign = stage.connect(2, Reserved::OURS);
+    let (seed, mut asked) = stage.open_seed(3);
+    let mut fetch = |stage: &mut Stage| loop {
+        let next = asked.remove(0);
+        stage.torrent.handle_block(stage.now, seed, next.index, next.begin, next.len);
+        let outputs = stage.outputs();
+        asked.extend(requests(&outputs));
+        if let Some(piece) = outputs.iter().find_map(|output| match output {
+            Output::CheckPiece(piece) => Some(*piece),
+            _ => None,
+        }) {
+            stage.torrent.handle_piece_checked(stage.now, piece, Check::Good);
+            let outputs = stage.outputs();
+            asked.extend(requests(&outputs));
+            return (piece.get(), outputs);
+        }
+    };
+    let heard = |outputs: &[Output], by| {
+        let of = |output: &Output| match output {
+            Output::Send { conn, message: Message::Have(piece) } if *conn == by => Some(*piece),
+            _ => None,
+        };
+        outputs.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let (first, outputs) = fetch(&mut stage);
+    assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (vec![first], vec![first]));
+    let mut later = Vec::new();
+    for _ in 0..3 {
+        let (piece, outputs) = fetch(&mut stage);
+        assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (vec![], vec![piece]));
+        later.push(piece);
+    }
+    stage.say(agent, Message::Have(later.remove(1)));
+    let outputs = stage.pass(Duration::from_millis(250));
+    assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (later, vec![]));
+}
+
+#[test]
 fn a_quiet_connection_is_kept_alive_and_one_that_stays_mute_is_dropped() {
     let mut stage = Stage::leech();
     let conn = stage.connect(1, Reserved::OURS);

@@ -171,12 +171,6 @@ impl Conn {
         self.down.gate == Gate::Open && self.down.interest == Interest::Told
     }
 
-    /// Whether it does not matter when it hears of a piece: an agent that waits for its turn already
-    /// does nothing else with the news. Other clients may wait for what they have not seen.
-    pub(super) fn may_hear_later(&self) -> bool {
-        self.kind == Kind::Agent && self.up.gate == Gate::Choked && self.up.interested
-    }
-
     /// What the picker needs to know of it.
     pub(super) fn source(&self, now: Time) -> Source<'_, ConnId> {
         Source {

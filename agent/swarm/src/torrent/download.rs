@@ -1,6 +1,6 @@
 //! What we ask for, and what comes.
 
-use super::conn::{Conn, Gate, Interest, Kind};
+use super::conn::{Conn, Gate, Interest};
 use super::{BlockUse, Check, ConnId, DisconnectReason, Output, Torrent, Violation, say};
 use crate::picker::{Choice, Put, Source};
 use crate::suspects::Verdict;
@@ -104,7 +104,7 @@ impl Torrent {
                 self.suspects.good(piece, &senders);
                 self.stats.verified += u64::from(self.lengths.size(piece));
                 self.have.insert(piece);
-                self.tell_have(now, piece);
+                self.spread_news(now, piece);
                 if self.have.is_full() {
                     self.complete(now);
                 }
@@ -182,23 +182,6 @@ impl Torrent {
             for request in conn.down.flights.cancel(useless) {
                 say(&mut self.outputs, conn, now, Message::Cancel(request.block.into()));
                 self.pending.interest = true;
-            }
-        }
-    }
-
-    fn tell_have(&mut self, now: Time, piece: PieceIndex) {
-        for conn in self.conns.values_mut() {
-            let has_it = conn.have.contains(piece);
-            if has_it {
-                conn.wanted -= 1;
-                self.pending.interest |= conn.wanted == 0;
-            }
-            // An agent that has the piece need not know, unless it is the seeder, which counts
-            // copies. That halves what most of the messages of a swarm are.
-            if !has_it && conn.may_hear_later() {
-                conn.untold.push(piece);
-            } else if !has_it || conn.kind == Kind::Foreign || conn.have.is_full() {
-                say(&mut self.outputs, conn, now, Message::Have(piece.get()));
             }
         }
     }

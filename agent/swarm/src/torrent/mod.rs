@@ -7,6 +7,7 @@ mod download;
 mod flights;
 mod interest;
 mod messages;
+mod news;
 mod output;
 mod peers;
 mod timer;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use conn::Conn;
 use conns::Conns;
+use news::{say, tell};
 
 use crate::candidates::Candidates;
 use crate::giver::Giver;
@@ -257,21 +259,5 @@ impl Torrent {
             }
         }
         self.timer.settle(now);
-    }
-}
-
-/// Queues a message, behind what the peer has not been told yet.
-fn say(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time, message: Message) {
-    tell(outputs, conn, now);
-    conn.said = now;
-    outputs.push_back(Output::Send { conn: conn.id, message });
-}
-
-/// Tells a peer of the pieces that it has not been told of yet, and has not got meanwhile.
-fn tell(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time) {
-    let (id, have) = (conn.id, &conn.have);
-    for piece in conn.untold.drain(..).filter(|piece| !have.contains(*piece)) {
-        conn.said = now;
-        outputs.push_back(Output::Send { conn: id, message: Message::Have(piece.get()) });
     }
 }

@@ -87,7 +87,10 @@ impl Torrent {
         self.pending.turns = true;
         self.pending.dial = true;
         self.timer.busy |= self.conns.values().any(|conn| {
-            !conn.down.flights.is_empty() || conn.up.gate == Gate::Open || conn.up.interested
+            !conn.down.flights.is_empty()
+                || !conn.untold.is_empty()
+                || conn.up.gate == Gate::Open
+                || conn.up.interested
         });
         self.plan_keep_alive();
         if !self.have.is_full() && self.conns.len() < self.config.degree / 2 {
@@ -128,7 +131,7 @@ impl Torrent {
             () if unread => DisconnectReason::Unread,
             () if now.since(conn.heard) >= config.quiet => DisconnectReason::Quiet,
             () => {
-                if now.since(conn.said) >= UNTOLD {
+                if conn.is_to_hear(now) {
                     tell(&mut self.outputs, conn, now);
                 }
                 if now.since(conn.said) >= config.keep_alive {
@@ -260,9 +263,6 @@ impl Torrent {
 const NOBODY: ConnId = ConnId(u32::MAX);
 /// A source is not compared with others before that: its rate is one of a whole second.
 const SETTLED: Duration = Duration::from_millis(1500);
-/// How often a peer that waits for its turn hears of new pieces. Each message alone is a packet,
-/// and wakes it. Half as long and half as long again take the same time in simulated swarms.
-const UNTOLD: Duration = Duration::from_millis(200);
 /// How often transfers are looked at: often enough that a slot which nobody uses is soon noticed.
 const TICK: Duration = Duration::from_millis(25);
 /// How long after one call for peers comes the next.
