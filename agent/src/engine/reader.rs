@@ -1,14 +1,12 @@
 //! The task that reads one connection.
 
 use std::io;
-use std::time::Duration;
 
 use murder_swarm::torrent::ConnId;
 use murder_swarm::wire::{self, Decoded, Limits, Span, WireError};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::buffers::Buffers;
 use super::drive::Input;
@@ -21,8 +19,6 @@ pub(super) enum ReadEnd {
     Io(#[from] io::Error),
     #[error("the other side closed the connection")]
     Closed,
-    #[error("nothing came for {} s", IDLE.as_secs())]
-    Idle,
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error("the engine stopped")]
@@ -39,7 +35,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Passes on what comes, until the connection ends.
+    /// Passes on what comes, until the connection ends. The core drops a peer that says nothing.
     pub(super) async fn run(mut self) -> ReadEnd {
         let mut inbox = Inbox::default();
         loop {
@@ -78,7 +74,7 @@ impl Reader {
         while bytes.len() < len {
             let missing = len - bytes.len();
             let mut part = (&mut self.stream).take(missing as u64);
-            heard(timeout(IDLE, part.read_buf(bytes)).await)?;
+            heard(part.read_buf(bytes).await)?;
             // What comes in slowly need not wake anybody with every packet.
             let wanted = (len - bytes.len()).clamp(1, MOST_WANTED);
             if wanted != low_water {
@@ -124,16 +120,14 @@ impl Inbox {
         self.start = 0;
         self.bytes.reserve(AT_ONCE);
         let mut part = stream.take(AT_ONCE as u64);
-        heard(timeout(IDLE, part.read_buf(&mut self.bytes)).await)
+        heard(part.read_buf(&mut self.bytes).await)
     }
 }
 
-fn heard(read: Result<io::Result<usize>, tokio::time::error::Elapsed>) -> Result<(), ReadEnd> {
-    match read {
-        Err(_) => Err(ReadEnd::Idle),
-        Ok(Err(error)) => Err(error.into()),
-        Ok(Ok(0)) => Err(ReadEnd::Closed),
-        Ok(Ok(_)) => Ok(()),
+fn heard(read: io::Result<usize>) -> Result<(), ReadEnd> {
+    match read? {
+        0 => Err(ReadEnd::Closed),
+        _ => Ok(()),
     }
 }
 
@@ -143,6 +137,3 @@ const AT_ONCE: usize = 4096;
 
 /// Bytes that a reader waits for at the most. The kernel makes twice as much room for them.
 const MOST_WANTED: usize = 64 * 1024;
-
-/// A peer sends something every two minutes (BEP 3); half a minute is for the way.
-const IDLE: Duration = Duration::from_secs(150);

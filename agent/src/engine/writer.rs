@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use murder_swarm::Block;
 use murder_swarm::torrent::{ConnId, SHORT_BLOCK};
@@ -14,7 +13,6 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::drive::Input;
 use crate::disk::Archive;
@@ -31,8 +29,6 @@ pub(super) enum Outgoing {
 pub(super) enum WriteEnd {
     #[error("the connection failed")]
     Io(#[from] io::Error),
-    #[error("the other side took nothing for {} s", STALLED.as_secs())]
-    Stalled,
     #[error("the archive became shorter while it was served")]
     Truncated,
     #[error("the engine stopped")]
@@ -51,7 +47,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Sends what is queued, until the connection ends.
+    /// Sends what is queued, until the connection ends. The core drops a peer that reads nothing.
     pub(super) async fn run(mut self) -> WriteEnd {
         loop {
             match self.batch().await {
@@ -103,7 +99,7 @@ impl Writer {
                 let sent = rustix::net::send(stream, bytes, flags | SendFlags::NOSIGNAL)?;
                 Ok::<_, io::Error>(sent)
             };
-            let sent = taken(timeout(STALLED, stream.async_io(Interest::WRITABLE, attempt)).await)?;
+            let sent = stream.async_io(Interest::WRITABLE, attempt).await?;
             bytes = &bytes[sent..];
         }
         Ok(())
@@ -128,7 +124,7 @@ impl Writer {
                     rustix::fs::sendfile(stream, self.archive.file(), Some(&mut offset), count)?;
                 Ok::<_, io::Error>(sent)
             };
-            let sent = taken(timeout(STALLED, stream.async_io(Interest::WRITABLE, attempt)).await)?;
+            let sent = stream.async_io(Interest::WRITABLE, attempt).await?;
             if sent == 0 {
                 return Err(WriteEnd::Truncated);
             }
@@ -170,19 +166,8 @@ fn unsent_before(block: Block) -> u32 {
     if block.len <= SHORT_BLOCK { SHORT_BLOCK } else { UNSENT_FAST }
 }
 
-fn taken(sent: Result<io::Result<usize>, tokio::time::error::Elapsed>) -> Result<usize, WriteEnd> {
-    match sent {
-        Err(_) => Err(WriteEnd::Stalled),
-        Ok(Err(error)) => Err(error.into()),
-        Ok(Ok(count)) => Ok(count),
-    }
-}
-
 /// What the kernel may hold for who asks for long blocks. 1 Gbit/s carries it in 2 ms.
 const UNSENT_FAST: u32 = 256 * 1024;
-
-/// How long a peer may take nothing of what is sent to it.
-const STALLED: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
