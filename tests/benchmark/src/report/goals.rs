@@ -14,10 +14,8 @@ pub(super) fn table(records: &[Record]) -> String {
         swarm(&results, peers, most, &mut rows);
     }
     rows.push(foretold(&results));
-    for pieces in [512, 2048] {
-        for peers in [100, 1000, 10_000] {
-            rows.push(simulated(&results, peers, pieces));
-        }
+    for (pieces, peers) in [(512, 100), (512, 1000), (512, 10_000), (2048, 100), (2048, 1000)] {
+        rows.push(simulated(&results, peers, pieces));
     }
     costs(&results, &mut rows);
     tracker(&results, &mut rows);
