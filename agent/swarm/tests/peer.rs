@@ -39,6 +39,15 @@ impl Stage {
         self.try_connect(number, reserved).unwrap()
     }
 
+    /// A peer that says it is an agent like ourselves.
+    fn connect_agent(&mut self, number: u8) -> ConnId {
+        let conn = self.connect(number, Reserved::OURS);
+        let murder = Some(Murder { block: 64 * 1024 });
+        let handshake = ExtendedHandshake { murder, ..Default::default() };
+        self.say(conn, Message::Extended { id: 0, payload: handshake.encode() });
+        conn
+    }
+
     fn try_connect(&mut self, number: u8, reserved: Reserved) -> Result<ConnId, Refused> {
         let link = Link {
             addr: addr(number),
@@ -382,10 +391,7 @@ fn block_lengths_are_the_shorter_of_what_both_agents_serve() {
     let have = PieceSet::empty(&lengths);
     let mut stage = Stage::leech();
     stage.torrent = Torrent::new(lengths, have, ME, Config::default(), 1, Time::ZERO);
-    let conn = stage.connect(1, Reserved::OURS);
-    let murder = Some(Murder { block: 64 * 1024 });
-    let handshake = ExtendedHandshake { murder, ..Default::default() };
-    stage.say(conn, Message::Extended { id: 0, payload: handshake.encode() });
+    let conn = stage.connect_agent(1);
     stage.say(conn, Message::HaveAll);
     let mut asked = requests(&stage.say(conn, Message::Unchoke));
     for _ in 0..1000 {
@@ -401,10 +407,7 @@ fn block_lengths_are_the_shorter_of_what_both_agents_serve() {
 #[test]
 fn an_agent_that_waits_and_knows_of_another_piece_hears_of_new_ones_together() {
     let mut stage = Stage::leech();
-    let agent = stage.connect(1, Reserved::OURS);
-    let murder = Some(Murder { block: 64 * 1024 });
-    let handshake = ExtendedHandshake { murder, ..Default::default() };
-    stage.say(agent, Message::Extended { id: 0, payload: handshake.encode() });
+    let agent = stage.connect_agent(1);
     let foreign = stage.connect(2, Reserved::OURS);
     let (seed, mut asked) = stage.open_seed(3);
     let mut fetch = |stage: &mut Stage| loop {
