@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Start(HostId),
     /// A torrent wants to be called.
     Timeout(Life),
+    /// Something has come over the links that racks share.
+    Crossed(EndId),
     /// Something reaches the end of its connection.
     Arrival(EndId),
     /// A block has left its host.

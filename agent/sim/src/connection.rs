@@ -80,15 +80,32 @@ pub(crate) struct End {
     pub(crate) ahead: u64,
     /// How many chokes are in it.
     chokes: u32,
+    /// What is under way over links that racks share, with the times at which it is over them.
+    crossing: Leg,
     /// What is under way to this end, with the times of arrival.
-    coming: Queue,
-    /// The last time in `coming`: nothing overtakes.
-    latest: Time,
+    coming: Leg,
     /// When it last said something: what it says in the same moment goes into the same packet.
     pub(crate) spoke: Option<Time>,
     /// Whether the first of `waiting` is a block that waits for the host's uplink, or is on it.
     pub(crate) uplink: Uplink,
     pub(crate) ledger: Ledger,
+}
+
+/// A part of the way to an end.
+#[derive(Debug)]
+struct Leg {
+    under_way: Queue,
+    /// The last time in it: nothing overtakes.
+    latest: Time,
+}
+
+/// Which part of the way to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// To the queue before its host's downlink.
+    Crossing,
+    /// To the end itself.
+    Coming,
 }
 
 /// Where an end is with its host's uplink.
@@ -113,8 +130,8 @@ impl Connections {
             waiting: Queue::EMPTY,
             ahead: 0,
             chokes: 0,
-            coming: Queue::EMPTY,
-            latest: Time::ZERO,
+            crossing: Leg::EMPTY,
+            coming: Leg::EMPTY,
             spoke: None,
             uplink: Uplink::Idle,
             ledger: Ledger::new(lengths),
@@ -157,39 +174,61 @@ impl Connections {
         Some(item)
     }
 
-    /// Puts something on its way to an end, where it is at that time or, if something is before it,
-    /// later. Says when it is the only thing under way.
-    pub(crate) fn bring(&mut self, end: EndId, at: Time, item: Item) -> Option<Time> {
-        let end = &mut self.ends[end.0 as usize];
-        let alone = end.coming.is_empty();
-        let at = at.max(end.latest);
-        end.latest = at;
-        self.coming.push(&mut end.coming, (at, item));
+    /// Puts something on a part of the way to an end, at whose end it is at that time or, if something
+    /// is before it, later. Says when it is the only thing under way there.
+    pub(crate) fn bring(&mut self, end: EndId, part: Part, at: Time, item: Item) -> Option<Time> {
+        let leg = self.ends[end.0 as usize].leg(part);
+        let alone = leg.under_way.is_empty();
+        let at = at.max(leg.latest);
+        leg.latest = at;
+        self.coming.push(&mut leg.under_way, (at, item));
         alone.then_some(at)
     }
 
-    /// When the next thing reaches an end.
-    pub(crate) fn comes(&self, end: EndId) -> Option<Time> {
-        self.coming.first(&self[end].coming).map(|(at, _)| *at)
+    /// When the next thing has come a part of the way to an end.
+    pub(crate) fn comes(&self, end: EndId, part: Part) -> Option<Time> {
+        let end = &self[end];
+        let leg = match part {
+            Part::Crossing => &end.crossing,
+            Part::Coming => &end.coming,
+        };
+        self.coming.first(&leg.under_way).map(|(at, _)| *at)
     }
 
-    pub(crate) fn take_coming(&mut self, end: EndId) -> Option<Item> {
-        let end = &mut self.ends[end.0 as usize];
-        self.coming.pop(&mut end.coming).map(|(_, item)| item)
+    pub(crate) fn take_coming(&mut self, end: EndId, part: Part) -> Option<Item> {
+        let leg = self.ends[end.0 as usize].leg(part);
+        self.coming.pop(&mut leg.under_way).map(|(_, item)| item)
     }
 
     /// Forgets what an end has to send and what comes to it. The bytes of blocks that were on their
     /// way.
     pub(crate) fn clear(&mut self, end: EndId) -> u64 {
         while self.take_next(end).is_some() {}
-        std::iter::from_fn(|| self.take_coming(end)).map(|item| block_bytes(&item)).sum()
+        let mut comes = || {
+            self.take_coming(end, Part::Crossing).or_else(|| self.take_coming(end, Part::Coming))
+        };
+        std::iter::from_fn(&mut comes).map(|item| block_bytes(&item)).sum()
     }
 
     /// Bytes of the blocks that are on their way.
     pub(crate) fn bytes_coming(&self) -> u64 {
-        let coming = self.ends.iter().flat_map(|end| self.coming.iter(&end.coming));
+        let legs = self.ends.iter().flat_map(|end| [&end.crossing, &end.coming]);
+        let coming = legs.flat_map(|leg| self.coming.iter(&leg.under_way));
         coming.map(|(_, item)| block_bytes(item)).sum()
     }
+}
+
+impl End {
+    fn leg(&mut self, part: Part) -> &mut Leg {
+        match part {
+            Part::Crossing => &mut self.crossing,
+            Part::Coming => &mut self.coming,
+        }
+    }
+}
+
+impl Leg {
+    const EMPTY: Self = Self { under_way: Queue::EMPTY, latest: Time::ZERO };
 }
 
 impl std::ops::Index<EndId> for Connections {

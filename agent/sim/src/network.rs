@@ -11,6 +11,9 @@ use crate::{Access, HostId, Scenario};
 /// A host's uplink is used by one block after another, which [`Network::send`] leaves to its caller.
 /// What has left it waits in the queues before the links that follow: that out of its host's rack,
 /// that into its receiver's rack, and the receiver's downlink. Hosts of one rack meet within it.
+///
+/// What comes over a rack's link takes its place before the downlink only when it is there
+/// ([`Network::enter`]): what was sent later by a way that is not so full goes before it.
 #[derive(Debug)]
 pub(crate) struct Network {
     ports: Vec<Port>,
@@ -37,17 +40,26 @@ struct Queue {
     rate: u64,
     /// When all that was sent through it will be.
     through_by: Time,
-    /// Bytes of blocks, and of their headers, that were sent through it.
+    /// Bytes that were sent through it.
     carried: u64,
     /// Hosts that have to wait before they send more through it.
     waiters: Vec<HostId>,
 }
 
-/// When a block has left its host, and when it is at its receiver.
+/// When a block has left its host, and how far it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Journey {
     pub(crate) departs: Time,
-    pub(crate) arrives: Time,
+    pub(crate) reaches: Reach,
+}
+
+/// How far something comes, and when it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Over the links of racks, and to the queue before the receiver's downlink.
+    Downlink(Time),
+    /// To its receiver.
+    Receiver(Time),
 }
 
 /// What is too full to send more through, and when it will not be.
@@ -84,37 +96,44 @@ impl Network {
     }
 
     /// Sends a message, which does not wait for the block that is on its host's uplink, but takes
-    /// its bytes of it. Says when it arrives.
-    pub(crate) fn talk(&mut self, now: Time, from: HostId, to: HostId, bytes: u32) -> Time {
-        let mut arrives = now + self.delay(from, to);
-        for queue in self.way(from, to) {
-            let queue = &mut self.queues[queue.0 as usize];
-            arrives = arrives.max(queue.through_by) + span(bytes, queue.rate);
-            queue.through_by = arrives;
-        }
+    /// its bytes of it.
+    pub(crate) fn talk(&mut self, now: Time, from: HostId, to: HostId, bytes: u32) -> Reach {
         let port = &mut self.ports[from.index()];
-        port.talked += span(bytes, port.up);
-        arrives
+        let takes = span(bytes, port.up);
+        port.talked += takes;
+        let comes = now + takes + self.delay(from, to);
+        self.pass(comes, from, to, bytes)
     }
 
     /// Sends a block.
     pub(crate) fn send(&mut self, now: Time, from: HostId, to: HostId, bytes: u32) -> Journey {
         let port = &mut self.ports[from.index()];
         let departs = now + span(bytes, port.up) + std::mem::take(&mut port.talked);
-        let mut arrives = departs + self.delay(from, to);
-        for queue in self.way(from, to) {
-            let queue = &mut self.queues[queue.0 as usize];
-            arrives = arrives.max(queue.through_by + span(bytes, queue.rate));
-            queue.through_by = arrives;
-            queue.carried += u64::from(bytes);
+        let comes = departs + self.delay(from, to);
+        Journey { departs, reaches: self.pass(comes, from, to, bytes) }
+    }
+
+    /// Brings something that is before its receiver's downlink through it. Says when it arrives.
+    pub(crate) fn enter(&mut self, now: Time, to: HostId, bytes: u32) -> Time {
+        self.queues[to.index()].pass(now, bytes)
+    }
+
+    fn pass(&mut self, comes: Time, from: HostId, to: HostId, bytes: u32) -> Reach {
+        let crossed = self.shared(from, to).fold(None, |before, queue| {
+            let comes = before.unwrap_or(comes);
+            Some(self.queues[queue.0 as usize].pass(comes, bytes))
+        });
+        match crossed {
+            Some(at) => Reach::Downlink(at),
+            None => Reach::Receiver(self.enter(comes, to, bytes)),
         }
-        Journey { departs, arrives }
     }
 
     /// The first queue on the way that is full, if one is.
     pub(crate) fn full(&self, now: Time, from: HostId, to: HostId) -> Option<Full> {
         let free = now + self.delay(from, to) + WINDOW;
-        self.way(from, to).find_map(|queue| {
+        let way = self.shared(from, to).chain([QueueId(to.0)]);
+        way.into_iter().find_map(|queue| {
             let through_by = self.queues[queue.0 as usize].through_by;
             (through_by > free).then(|| Full { queue, until: now + (through_by - free) })
         })
@@ -140,13 +159,13 @@ impl Network {
         self.queues[self.ports.len()..].chunks(2).map(|links| links[1].carried)
     }
 
-    /// The queues between two hosts, in their order.
-    fn way(&self, from: HostId, to: HostId) -> impl Iterator<Item = QueueId> + use<> {
+    /// The queues between two hosts before the last, in their order.
+    fn shared(&self, from: HostId, to: HostId) -> impl Iterator<Item = QueueId> + use<> {
         let (out, into) = (self.ports[from.index()].rack, self.ports[to.index()].rack);
         let hosts = self.ports.len() as u32;
         let up = out.filter(|_| out != into).map(|rack| QueueId(hosts + 2 * rack));
         let down = into.filter(|_| out != into).map(|rack| QueueId(hosts + 2 * rack + 1));
-        up.into_iter().chain(down).chain([QueueId(to.0)])
+        up.into_iter().chain(down)
     }
 }
 
@@ -166,6 +185,13 @@ impl Port {
 impl Queue {
     fn new(rate: u64) -> Self {
         Self { rate, through_by: Time::ZERO, carried: 0, waiters: Vec::new() }
+    }
+
+    /// Lets something through whose last byte comes at a time. Says when that byte is through.
+    fn pass(&mut self, comes: Time, bytes: u32) -> Time {
+        self.through_by = comes.max(self.through_by + span(bytes, self.rate));
+        self.carried += u64::from(bytes);
+        self.through_by
     }
 }
 
@@ -197,7 +223,11 @@ mod tests {
     fn took(network: &mut Network, from: u32, to: u32) -> u64 {
         let journey = network.send(Time::ZERO, HostId(from), HostId(to), 10_000);
         assert_eq!(journey.departs, Time::from_micros(10_000));
-        journey.arrives.as_micros()
+        let at = match journey.reaches {
+            Reach::Receiver(at) => at,
+            Reach::Downlink(at) => network.enter(at, HostId(to), 10_000),
+        };
+        at.as_micros()
     }
 
     #[test]
@@ -221,8 +251,18 @@ mod tests {
     fn a_message_waits_in_the_queues_on_its_way() {
         let mut network = network();
         took(&mut network, 0, 3);
-        assert_eq!(network.talk(Time::ZERO, HostId(1), HostId(3), 100).as_micros(), 10_100);
-        assert_eq!(network.talk(Time::ZERO, HostId(0), HostId(1), 100).as_micros(), 300);
+        let mut talk = |from, to| network.talk(Time::ZERO, HostId(from), HostId(to), 100);
+        assert_eq!(talk(0, 3), Reach::Receiver(Time::from_micros(10_100)));
+        assert_eq!(talk(0, 1), Reach::Downlink(Time::from_micros(200)));
+    }
+
+    #[test]
+    fn what_waits_for_a_racks_link_holds_nothing_up_before_the_downlink() {
+        let mut network = network();
+        let slow = network.send(Time::ZERO, HostId(1), HostId(3), 10_000).reaches;
+        assert_eq!(slow, Reach::Downlink(Time::from_micros(20_000)));
+        assert_eq!(took(&mut network, 0, 3), 10_000);
+        assert_eq!(network.enter(Time::from_micros(20_000), HostId(3), 10_000).as_micros(), 20_000);
     }
 
     #[test]

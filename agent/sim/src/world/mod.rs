@@ -94,6 +94,7 @@ impl<'a> World<'a> {
         match event {
             Event::Start(host) => self.first_start(host),
             Event::Timeout(life) => self.time_out(life),
+            Event::Crossed(end) => self.cross(end),
             Event::Arrival(end) => self.arrive(end),
             Event::Departure(host, end) => self.depart(host, end),
             Event::Room(queue) => self.make_room(queue),

@@ -7,16 +7,16 @@
 //! and wait in the same queues. They go before blocks that have not begun, as in the agent
 //! (`agent/src/engine/writer.rs`), and never overtake one that has.
 
+use murder_swarm::Block;
 use murder_swarm::torrent::BlockUse;
 use murder_swarm::wire::Span;
-use murder_swarm::{Block, Time};
 
 use super::{Kind, World};
 use crate::HostId;
 use crate::agenda::Event;
-use crate::connection::{EndId, Item, Quality, Uplink};
+use crate::connection::{EndId, Item, Part, Quality, Uplink};
 use crate::host::State;
-use crate::network::{Journey, QueueId, Waits};
+use crate::network::{Journey, QueueId, Reach, Waits};
 
 impl World<'_> {
     /// Puts something into what an end has to send.
@@ -33,17 +33,31 @@ impl World<'_> {
     pub(super) fn transmit(&mut self, to: EndId, item: Item) {
         let (from_host, to_host) = (self.connections.host(to.other()), self.connections.host(to));
         let bytes = item.bytes() + self.headers(to.other());
-        let at = self.network.talk(self.now, from_host, to_host, bytes);
-        self.deliver_at(at, to, item);
+        let reaches = self.network.talk(self.now, from_host, to_host, bytes);
+        self.deliver(reaches, to, item);
+    }
+
+    /// All that has come over the links that racks share by now.
+    pub(super) fn cross(&mut self, end: EndId) {
+        while let Some(at) = self.connections.comes(end, Part::Crossing) {
+            if at > self.now {
+                return self.agenda.add(at, Event::Crossed(end));
+            }
+            if let Some(item) = self.connections.take_coming(end, Part::Crossing) {
+                let to = self.connections.host(end);
+                let at = self.network.enter(self.now, to, item.bytes() + HEADERS);
+                self.deliver(Reach::Receiver(at), end, item);
+            }
+        }
     }
 
     /// All that has come to an end by now.
     pub(super) fn arrive(&mut self, end: EndId) {
-        while let Some(at) = self.connections.comes(end) {
+        while let Some(at) = self.connections.comes(end, Part::Coming) {
             if at > self.now {
                 return self.agenda.add(at, Event::Arrival(end));
             }
-            if let Some(item) = self.connections.take_coming(end) {
+            if let Some(item) = self.connections.take_coming(end, Part::Coming) {
                 self.take(end, item);
             }
         }
@@ -137,12 +151,12 @@ impl World<'_> {
         let to = self.connections.host(end.other());
         let item = Item::Block { block, quality };
         let bytes = item.bytes() + self.headers(end);
-        let Journey { departs, arrives } = self.network.send(self.now, id, to, bytes);
+        let Journey { departs, reaches } = self.network.send(self.now, id, to, bytes);
         self.host_mut(id).sending = Some(end);
         self.connections[end].uplink = Uplink::Sending;
         self.bytes.sent += u64::from(block.len);
         self.agenda.add(departs, Event::Departure(id, end));
-        self.deliver_at(arrives, end.other(), item);
+        self.deliver(reaches, end.other(), item);
     }
 
     /// The headers of a packet, where one begins.
@@ -152,9 +166,13 @@ impl World<'_> {
         if before == Some(now) { 0 } else { HEADERS }
     }
 
-    fn deliver_at(&mut self, at: Time, to: EndId, item: Item) {
-        if let Some(at) = self.connections.bring(to, at, item) {
-            self.agenda.add(at, Event::Arrival(to));
+    fn deliver(&mut self, reaches: Reach, to: EndId, item: Item) {
+        let (part, at, event) = match reaches {
+            Reach::Downlink(at) => (Part::Crossing, at, Event::Crossed(to)),
+            Reach::Receiver(at) => (Part::Coming, at, Event::Arrival(to)),
+        };
+        if let Some(at) = self.connections.bring(to, part, at, item) {
+            self.agenda.add(at, event);
         }
     }
 
