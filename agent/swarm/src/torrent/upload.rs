@@ -259,7 +259,9 @@ fn turn(conn: &Conn, config: &Config, bytes: u64, patience: Duration, now: Time)
 /// How fast a peer takes what waits for it, beside a slot's share of what our uplink has sent.
 fn pace(conn: &Conn, share: u64, now: Time) -> Pace {
     let held = now.since(conn.up.since);
-    if !conn.up.asked || conn.up.handed.is_empty() || held < PACED {
+    let due = u128::from(share) * held.as_micros() / 1_000_000;
+    let early = held < PACED || due < PACED_BYTES;
+    if !conn.up.asked || conn.up.handed.is_empty() || early {
         return Pace::Full;
     }
     // What is left of an earlier turn goes first, and says nothing about this one.
@@ -294,6 +296,9 @@ const IDLE: Duration = Duration::from_millis(100);
 pub(super) const LONGEST_IDLE: Duration = Duration::from_millis(300);
 /// Before that a turn is not judged by its pace.
 const PACED: Duration = Duration::from_millis(250);
+/// Nor before its share is so much. A block is all there or not at all, and on a slow link the first
+/// takes longer than that: everybody would be slow, and be given company.
+const PACED_BYTES: u128 = 384 * 1024;
 /// A rate is that of the last second, or of the turn if that is shorter.
 const A_SECOND: Duration = Duration::from_secs(1);
 /// A peer that takes less than this part of its share is slow. With a third of it, hosts beside a
