@@ -30,7 +30,10 @@ impl Stage {
     }
 
     fn with(have: impl Fn(&Lengths) -> PieceSet) -> Self {
-        let lengths = Lengths::new(u64::from(8 * 4 * CELL), 4 * CELL).unwrap();
+        Self::of(Lengths::new(u64::from(8 * 4 * CELL), 4 * CELL).unwrap(), have)
+    }
+
+    fn of(lengths: Lengths, have: impl Fn(&Lengths) -> PieceSet) -> Self {
         let torrent = Torrent::new(lengths, have(&lengths), ME, Config::default(), 1, Time::ZERO);
         Self { torrent, now: Time::ZERO, lengths }
     }
@@ -89,6 +92,26 @@ impl Stage {
         let asked = requests(&self.say(conn, Message::Unchoke));
         (conn, asked)
     }
+
+    /// Lets a peer answer requests until a piece is there; what is said then.
+    fn fetch(&mut self, from: ConnId, asked: &mut Vec<Span>) -> (u32, Vec<Output>) {
+        loop {
+            let next = asked.remove(0);
+            self.torrent.handle_block(self.now, from, next.index, next.begin, next.len);
+            let outputs = self.outputs();
+            asked.extend(requests(&outputs));
+            let whole = |output: &Output| match output {
+                Output::CheckPiece(piece) => Some(*piece),
+                _ => None,
+            };
+            if let Some(piece) = outputs.iter().find_map(whole) {
+                self.torrent.handle_piece_checked(self.now, piece, Check::Good);
+                let outputs = self.outputs();
+                asked.extend(requests(&outputs));
+                return (piece.get(), outputs);
+            }
+        }
+    }
 }
 
 fn addr(number: u8) -> SocketAddr {
@@ -106,6 +129,15 @@ fn requests(outputs: &[Output]) -> Vec<Span> {
 fn said(outputs: &[Output]) -> Vec<Message> {
     let of = |output: &Output| match output {
         Output::Send { message, .. } => Some(message.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(of).collect()
+}
+
+/// The pieces that a peer is told of.
+fn heard(outputs: &[Output], by: ConnId) -> Vec<u32> {
+    let of = |output: &Output| match output {
+        Output::Send { conn, message: Message::Have(piece) } if *conn == by => Some(*piece),
         _ => None,
     };
     outputs.iter().filter_map(of).collect()
@@ -410,39 +442,36 @@ fn an_agent_that_waits_and_knows_of_another_piece_hears_of_new_ones_together() {
     let agent = stage.connect_agent(1);
     let foreign = stage.connect(2, Reserved::OURS);
     let (seed, mut asked) = stage.open_seed(3);
-    let mut fetch = |stage: &mut Stage| loop {
-        let next = asked.remove(0);
-        stage.torrent.handle_block(stage.now, seed, next.index, next.begin, next.len);
-        let outputs = stage.outputs();
-        asked.extend(requests(&outputs));
-        if let Some(piece) = outputs.iter().find_map(|output| match output {
-            Output::CheckPiece(piece) => Some(*piece),
-            _ => None,
-        }) {
-            stage.torrent.handle_piece_checked(stage.now, piece, Check::Good);
-            let outputs = stage.outputs();
-            asked.extend(requests(&outputs));
-            return (piece.get(), outputs);
-        }
-    };
-    let heard = |outputs: &[Output], by| {
-        let of = |output: &Output| match output {
-            Output::Send { conn, message: Message::Have(piece) } if *conn == by => Some(*piece),
-            _ => None,
-        };
-        outputs.iter().filter_map(of).collect::<Vec<_>>()
-    };
-    let (first, outputs) = fetch(&mut stage);
+    let (first, outputs) = stage.fetch(seed, &mut asked);
     assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (vec![first], vec![first]));
     let mut later = Vec::new();
     for _ in 0..3 {
-        let (piece, outputs) = fetch(&mut stage);
+        let (piece, outputs) = stage.fetch(seed, &mut asked);
         assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (vec![], vec![piece]));
         later.push(piece);
     }
     stage.say(agent, Message::Have(later.remove(1)));
     let outputs = stage.pass(Duration::from_millis(250));
     assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (later, vec![]));
+}
+
+#[test]
+fn on_a_slow_link_an_agent_that_waits_hears_of_new_pieces_less_often() {
+    let mut stage = Stage::of(Lengths::new(u64::from(200 * CELL), CELL).unwrap(), PieceSet::empty);
+    let agent = stage.connect_agent(1);
+    let (seed, mut asked) = stage.open_seed(3);
+    let mut news = Vec::new();
+    for _ in 0..120 {
+        let at = stage.now;
+        let outputs = stage.pass(Duration::from_millis(25));
+        news.extend(heard(&outputs, agent).first().map(|_| at));
+        stage.fetch(seed, &mut asked);
+    }
+    let pause = |at: usize| news[at + 1].since(news[at]);
+    let (early, late) = (pause(1), pause(news.len() - 2));
+    assert!((200..300).contains(&early.as_millis()), "{early:?}");
+    // What 640 KiB a second bring of 512.
+    assert!((700..900).contains(&late.as_millis()), "{late:?}");
 }
 
 #[test]

@@ -32,6 +32,17 @@ impl Torrent {
             }
         }
     }
+
+    /// How often a peer hears of new pieces that can do nothing with the news: less often where they
+    /// come slowly, so that it still hears of some together. In the beginning there is little else
+    /// to ask for.
+    pub(super) fn news_interval(&self) -> Duration {
+        let rate = self.downloaded.most();
+        if rate == 0 || self.have.len() < YOUNG {
+            return NEWS;
+        }
+        Duration::from_micros(NEWS_BYTES * 1_000_000 / rate).clamp(NEWS, LONGEST_NEWS)
+    }
 }
 
 impl Conn {
@@ -45,8 +56,8 @@ impl Conn {
     }
 
     /// Whether it is time that it hears what it was not told yet.
-    pub(super) fn is_to_hear(&self, now: Time) -> bool {
-        !self.untold.is_empty() && now.since(self.said) >= NEWS
+    pub(super) fn is_to_hear(&self, now: Time, interval: Duration) -> bool {
+        !self.untold.is_empty() && now.since(self.said) >= interval
     }
 }
 
@@ -66,7 +77,12 @@ pub(super) fn tell(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time) {
     }
 }
 
-/// How often a peer hears of new pieces that can do nothing with the news. Half as long and half as
-/// long again take the same time in simulated swarms. With half a second and more the pieces of a
-/// fast swarm come too late.
+/// How often such a peer hears of new pieces. Half as long and half as long again take the same time in
+/// simulated swarms. With half a second and more the pieces of a fast swarm come too late.
 const NEWS: Duration = Duration::from_millis(200);
+/// The same, where so much takes longer.
+const NEWS_BYTES: u64 = 512 * 1024;
+/// The same, at the most.
+const LONGEST_NEWS: Duration = Duration::from_secs(1);
+/// A peer with fewer pieces has not been there for long.
+const YOUNG: u32 = 64;

@@ -117,6 +117,7 @@ impl Torrent {
 
     /// Drops peers that owe something and are silent, or that nobody hears; keeps the others alive.
     fn look_after(&mut self, now: Time, id: ConnId) {
+        let news = self.news_interval();
         let config = &self.config;
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let silent = conn
@@ -131,7 +132,7 @@ impl Torrent {
             () if unread => DisconnectReason::Unread,
             () if now.since(conn.heard) >= config.quiet => DisconnectReason::Quiet,
             () => {
-                if conn.is_to_hear(now) {
+                if conn.is_to_hear(now, news) {
                     tell(&mut self.outputs, conn, now);
                 }
                 if now.since(conn.said) >= config.keep_alive {
