@@ -9,6 +9,7 @@ mod failure;
 mod fleet;
 mod format;
 mod frame;
+mod host;
 mod release;
 mod size;
 mod tag;
