@@ -302,6 +302,6 @@ const PACED_BYTES: u128 = 384 * 1024;
 /// A rate is that of the last second, or of the turn if that is shorter.
 const A_SECOND: Duration = Duration::from_secs(1);
 /// A peer that takes less than this part of its share is slow. With a third of it, hosts beside a
-/// simulated rack behind a slow link take up to 1.24 of the least time, in the worst of eight seeds,
-/// where this gives 1.19.
+/// simulated rack behind a slow link take up to 1.19 of the least time, in the worst of 16 seeds,
+/// where this gives 1.17.
 const SLOW: u64 = 2;
