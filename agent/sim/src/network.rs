@@ -132,8 +132,8 @@ impl Network {
     /// The first queue on the way that is full, if one is.
     pub(crate) fn full(&self, now: Time, from: HostId, to: HostId) -> Option<Full> {
         let free = now + self.delay(from, to) + WINDOW;
-        let way = self.shared(from, to).chain([QueueId(to.0)]);
-        way.into_iter().find_map(|queue| {
+        let mut way = self.shared(from, to).chain([QueueId(to.0)]);
+        way.find_map(|queue| {
             let through_by = self.queues[queue.0 as usize].through_by;
             (through_by > free).then(|| Full { queue, until: now + (through_by - free) })
         })
