@@ -80,10 +80,8 @@ pub(crate) struct End {
     pub(crate) ahead: u64,
     /// How many chokes are in it.
     chokes: u32,
-    /// What is under way over links that racks share, with the times at which it is over them.
-    crossing: Leg,
-    /// What is under way to this end, with the times of arrival.
-    coming: Leg,
+    /// What is under way to this end on each [`Part`] of the way.
+    legs: [Leg; 2],
     /// When it last said something: what it says in the same moment goes into the same packet.
     pub(crate) spoke: Option<Time>,
     /// Whether the first of `waiting` is a block that waits for the host's uplink, or is on it.
@@ -94,6 +92,7 @@ pub(crate) struct End {
 /// A part of the way to an end.
 #[derive(Debug)]
 struct Leg {
+    /// With the times at which it has come this part of the way.
     under_way: Queue,
     /// The last time in it: nothing overtakes.
     latest: Time,
@@ -102,7 +101,7 @@ struct Leg {
 /// Which part of the way to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// To the queue before its host's downlink.
+    /// Over the links that racks share, to the queue before its host's downlink.
     Crossing,
     /// To the end itself.
     Coming,
@@ -130,8 +129,7 @@ impl Connections {
             waiting: Queue::EMPTY,
             ahead: 0,
             chokes: 0,
-            crossing: Leg::EMPTY,
-            coming: Leg::EMPTY,
+            legs: [Leg::EMPTY, Leg::EMPTY],
             spoke: None,
             uplink: Uplink::Idle,
             ledger: Ledger::new(lengths),
@@ -177,7 +175,7 @@ impl Connections {
     /// Puts something on a part of the way to an end, at whose end it is at that time or, if something
     /// is before it, later. Says when it is the only thing under way there.
     pub(crate) fn bring(&mut self, end: EndId, part: Part, at: Time, item: Item) -> Option<Time> {
-        let leg = self.ends[end.0 as usize].leg(part);
+        let leg = &mut self.ends[end.0 as usize].legs[part as usize];
         let alone = leg.under_way.is_empty();
         let at = at.max(leg.latest);
         leg.latest = at;
@@ -187,16 +185,11 @@ impl Connections {
 
     /// When the next thing has come a part of the way to an end.
     pub(crate) fn comes(&self, end: EndId, part: Part) -> Option<Time> {
-        let end = &self[end];
-        let leg = match part {
-            Part::Crossing => &end.crossing,
-            Part::Coming => &end.coming,
-        };
-        self.coming.first(&leg.under_way).map(|(at, _)| *at)
+        self.coming.first(&self[end].legs[part as usize].under_way).map(|(at, _)| *at)
     }
 
     pub(crate) fn take_coming(&mut self, end: EndId, part: Part) -> Option<Item> {
-        let leg = self.ends[end.0 as usize].leg(part);
+        let leg = &mut self.ends[end.0 as usize].legs[part as usize];
         self.coming.pop(&mut leg.under_way).map(|(_, item)| item)
     }
 
@@ -212,18 +205,9 @@ impl Connections {
 
     /// Bytes of the blocks that are on their way.
     pub(crate) fn bytes_coming(&self) -> u64 {
-        let legs = self.ends.iter().flat_map(|end| [&end.crossing, &end.coming]);
+        let legs = self.ends.iter().flat_map(|end| &end.legs);
         let coming = legs.flat_map(|leg| self.coming.iter(&leg.under_way));
         coming.map(|(_, item)| block_bytes(item)).sum()
-    }
-}
-
-impl End {
-    fn leg(&mut self, part: Part) -> &mut Leg {
-        match part {
-            Part::Crossing => &mut self.crossing,
-            Part::Coming => &mut self.coming,
-        }
     }
 }
 
