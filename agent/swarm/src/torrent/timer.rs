@@ -81,8 +81,9 @@ impl Torrent {
         }
         self.hurry(now);
         self.balance(now);
+        let news = self.news_interval();
         for id in &ids {
-            self.look_after(now, *id);
+            self.look_after(now, *id, news);
         }
         self.pending.turns = true;
         self.pending.dial = true;
@@ -115,9 +116,9 @@ impl Torrent {
         }
     }
 
-    /// Drops peers that owe something and are silent, or that nobody hears; keeps the others alive.
-    fn look_after(&mut self, now: Time, id: ConnId) {
-        let news = self.news_interval();
+    /// Drops peers that owe something and are silent, or that nobody hears; keeps the others alive,
+    /// and tells them the news so often.
+    fn look_after(&mut self, now: Time, id: ConnId, news: Duration) {
         let config = &self.config;
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let silent = conn
