@@ -1,10 +1,8 @@
 //! Everybody begins within a second, as in a deploy.
 
-use std::time::Duration;
-
 use murder_sim::Scenario;
 
-use crate::{all_complete, pieces};
+use crate::{all_complete, equal, pieces};
 
 #[test]
 fn a_thousand_peers_complete_within_a_quarter_above_the_least_possible_time() {
@@ -16,9 +14,7 @@ fn a_thousand_peers_complete_within_a_quarter_above_the_least_possible_time() {
 
 #[test]
 fn sixteen_peers_come_close_to_the_least_possible_time() {
-    let mut scenario = Scenario::new(1, 16, pieces(192));
-    scenario.join_within = Duration::from_millis(100);
-    let report = all_complete(&scenario);
+    let report = all_complete(&equal(1, 16, pieces(192)));
     assert!(report.ratio() < 1.09, "{report}");
 }
 

@@ -1,12 +1,10 @@
 //! Equal links, everybody beginning within a tenth of a second: how close the last peer comes to the
 //! least possible time, in the worst of five seeds.
 
-use std::time::Duration;
-
-use murder_sim::{Report, Scenario};
+use murder_sim::Report;
 use murder_swarm::Lengths;
 
-use crate::{PIECE, all_complete};
+use crate::{PIECE, all_complete, equal};
 
 /// So many peers take at most so many times the least possible time. This is what holds, with a
 /// little to spare, and to be lowered with every better policy; 1.05 is aimed at.
@@ -72,12 +70,6 @@ fn run(seed: u64, peers: u32) -> Report {
     assert!(report.seeder_copies < 1.15, "{report}");
     assert!(report.received() <= 1.03, "{report}");
     report
-}
-
-fn equal(seed: u64, peers: u32, lengths: Lengths) -> Scenario {
-    let mut scenario = Scenario::new(seed, peers, lengths);
-    scenario.join_within = Duration::from_millis(100);
-    scenario
 }
 
 /// The last peer's time over the bound of Mundinger, Weber and Weiss for equal links of rate B: the

@@ -10,12 +10,21 @@ mod slow_seeder;
 mod tracker_restart;
 mod unkind;
 
+use std::time::Duration;
+
 use murder_sim::{Report, Scenario};
 use murder_swarm::Lengths;
 
 /// So many pieces of 256 KiB, the last one shorter.
 fn pieces(count: u64) -> Lengths {
     Lengths::new(count * PIECE - 1000, PIECE as u32).unwrap()
+}
+
+/// Equal links, and everybody begins within a tenth of a second.
+fn equal(seed: u64, peers: u32, lengths: Lengths) -> Scenario {
+    let mut scenario = Scenario::new(seed, peers, lengths);
+    scenario.join_within = Duration::from_millis(100);
+    scenario
 }
 
 /// The report of a scenario that everybody comes through.

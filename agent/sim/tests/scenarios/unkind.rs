@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use murder_sim::{Access, HostId, Rack, Report, Scenario, Trouble};
 
-use crate::pieces;
+use crate::{equal, pieces};
 
 /// The seeder sends no piece earlier than its link lets it, and a peer receives none faster than
 /// its own link does, so [`Scenario::bound`] of equal links holds for the hosts that are left: a
 /// slow peer takes less than it would give, and the seeder makes up for what it does not give.
 #[test]
 fn slow_hosts_cost_the_others_little() {
-    let mut scenario = equal(60);
+    let mut scenario = equal(1, 60, pieces(512));
     let slow = scenario.access.up / 10;
     let slow = Access { up: slow, down: slow, ..scenario.access };
     scenario.apart = (1..=3).map(|n| (HostId(n), slow)).collect();
@@ -22,7 +22,7 @@ fn slow_hosts_cost_the_others_little() {
 /// Who comes late needs S/B from its own beginning, however many have everything by then.
 #[test]
 fn hosts_that_start_over_half_a_minute_each_take_little_more_than_their_link_needs() {
-    let mut scenario = equal(60);
+    let mut scenario = equal(1, 60, pieces(512));
     scenario.join_within = Duration::from_secs(30);
     holds(&scenario, |_| true);
 }
@@ -30,15 +30,16 @@ fn hosts_that_start_over_half_a_minute_each_take_little_more_than_their_link_nee
 /// The dead take and give nothing, so the bound is that of the others.
 #[test]
 fn hosts_that_die_cost_the_others_little() {
-    let scenario =
-        equal(100).fault(3000, Trouble::Kill(HostId(1))).fault(9000, Trouble::Vanish(HostId(2)));
+    let scenario = equal(1, 100, pieces(512))
+        .fault(3000, Trouble::Kill(HostId(1)))
+        .fault(9000, Trouble::Vanish(HostId(2)));
     holds(&scenario, |host| host.0 > 2);
 }
 
 /// Each piece leaves the seeder once, at half the rate: 2 S/B, and the last piece's way.
 #[test]
 fn a_seeder_of_half_the_rate_takes_twice_the_time() {
-    let mut scenario = equal(60);
+    let mut scenario = equal(1, 60, pieces(512));
     scenario.seeder.up /= 2;
     holds(&scenario, |_| true);
 }
@@ -54,8 +55,7 @@ fn a_seeder_of_half_the_rate_takes_twice_the_time() {
 fn a_rack_behind_a_quarter_of_its_sum_costs_the_others_little() {
     const INSIDE: u32 = 16;
     for seed in 1..=5 {
-        let mut scenario = equal(60);
-        scenario.seed = seed;
+        let mut scenario = equal(seed, 60, pieces(512));
         let quarter = scenario.access.up * u64::from(INSIDE) / 4;
         let hosts = (1..=INSIDE).map(HostId).collect();
         scenario.racks = vec![Rack { hosts, up: quarter, down: quarter }];
@@ -65,12 +65,6 @@ fn a_rack_behind_a_quarter_of_its_sum_costs_the_others_little() {
         println!("inside {inside:.3} x bound, {copies:.2} copies into the rack");
         assert!(inside < 1.4, "{inside:.3}: {report}");
     }
-}
-
-fn equal(peers: u32) -> Scenario {
-    let mut scenario = Scenario::new(1, peers, pieces(512));
-    scenario.join_within = Duration::from_millis(100);
-    scenario
 }
 
 fn holds(scenario: &Scenario, unaffected: impl Fn(HostId) -> bool) -> Report {
