@@ -18,13 +18,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use murder_agent::archive::piece_length;
 use murder_agent::disk::{Archive, Holes, Verify, verify};
 use murder_agent::engine::{Engine, Event, Listener, Options};
 use murder_swarm::metainfo::{About, Kind, Metainfo, MetainfoBuilder};
 use murder_swarm::torrent::Config;
 use murder_swarm::wire::PeerId;
-use murder_swarm::{Lengths, PieceSet};
+use murder_swarm::{Lengths, PieceSet, piece_length};
 use sha1::{Digest as _, Sha1};
 use tokio::sync::mpsc;
 

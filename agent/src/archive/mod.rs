@@ -28,7 +28,6 @@ pub use codec::Level;
 pub use exclude::{Exclude, ExcludeError};
 pub use members::Members;
 pub use pack::{PackError, PackRequest, Packed, Sent, pack, pack_into};
-pub use pieces::piece_length;
 pub use receive::receive;
 pub use refusal::{Refusal, UnpackError};
 pub use tree::{Limits, Reading, Unpacked};

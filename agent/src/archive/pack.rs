@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use murder_protocol::Blame;
 use murder_swarm::metainfo::{About, Kind};
-use murder_swarm::{Lengths, LengthsError};
+use murder_swarm::{Lengths, LengthsError, piece_length};
 use rustix::fs::OFlags;
 use tar::EntryType;
 
@@ -16,7 +16,7 @@ use super::exclude::Exclude;
 use super::member_writer::MemberWriter;
 use super::members::{Members, member_length};
 use super::new_file::NewFile;
-use super::pieces::{PieceWriter, Pieces, piece_length};
+use super::pieces::{PieceWriter, Pieces};
 use super::stamp::Stamp;
 use super::tarball::{self, Head};
 use super::walk::{Node, NodeKind, Tree, special, walk_file, walk_tree};

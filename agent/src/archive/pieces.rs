@@ -67,28 +67,6 @@ impl<W: Write> Write for PieceWriter<W> {
     }
 }
 
-/// The length of a piece for a tree of so many bytes.
-///
-/// The piece is the unit in which a swarm's cascade moves: until everybody has something to pass
-/// on, a swarm waits for a few of them. But each is told to every neighbour. What both cost together
-/// is least with a length that grows with the root of the size, as the swarm's README shows. Below
-/// 64 KiB a piece is hardly more than a block.
-pub const fn piece_length(tree_bytes: u64) -> u32 {
-    let mut length = SHORTEST;
-    // To the next power of two, up or down: twice the length is chosen from 1.41 times as long on.
-    while length < LONGEST
-        && (length as u64 * length as u64) * 2 < tree_bytes.saturating_mul(ROOT_OF)
-    {
-        length *= 2;
-    }
-    length
-}
-
-const SHORTEST: u32 = 64 << 10;
-const LONGEST: u32 = 4 << 20;
-/// The length is the root of so many times the size.
-const ROOT_OF: u64 = 85;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,17 +83,5 @@ mod tests {
         let wanted: Vec<[u8; 20]> =
             [b"abcd".as_slice(), b"efgh", b"ij"].map(|part| Sha1::digest(part).into()).to_vec();
         assert_eq!(pieces.hashes, wanted);
-    }
-
-    #[test]
-    fn pieces_grow_with_the_root_of_the_size() {
-        assert_eq!(piece_length(0), 64 << 10);
-        assert_eq!(piece_length(64 << 20), 64 << 10);
-        assert_eq!(piece_length(128 << 20), 128 << 10);
-        assert_eq!(piece_length(300 << 20), 128 << 10);
-        assert_eq!(piece_length(1 << 30), 256 << 10);
-        assert_eq!(piece_length(10 << 30), 1 << 20);
-        assert_eq!(piece_length(100 << 30), 4 << 20);
-        assert_eq!(piece_length(u64::MAX), 4 << 20);
     }
 }

@@ -12,9 +12,10 @@ use murder_protocol::verbs::{
 };
 use murder_protocol::{Blame, Bytes, Failure, Format, Frame, Tag, encode};
 use murder_swarm::metainfo::{Kind, Metainfo, MetainfoBuilder};
+use murder_swarm::piece_length;
 
 use super::Replies;
-use crate::archive::{self, Exclude, Level, PackRequest, Packed, pack, pack_into, piece_length};
+use crate::archive::{self, Exclude, Level, PackRequest, Packed, pack, pack_into};
 use crate::blamed::{Blamed as _, chain};
 use crate::home::{ArchiveFiles, Home, expand};
 use crate::roles::load_torrent;

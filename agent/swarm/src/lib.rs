@@ -21,5 +21,5 @@ pub mod torrent;
 pub mod tracker;
 pub mod wire;
 
-pub use piece::{Block, Lengths, LengthsError, PieceIndex, PieceSet};
+pub use piece::{Block, Lengths, LengthsError, PieceIndex, PieceSet, piece_length};
 pub use time::Time;

@@ -91,6 +91,26 @@ impl Lengths {
     }
 }
 
+/// The length of a piece for a torrent of so many bytes.
+///
+/// The piece is the unit in which a swarm's cascade moves: until everybody has something to pass
+/// on, a swarm waits for a few of them. But each is told to every neighbour. What both cost together
+/// is least with a length that grows with the root of the size, as the swarm's README shows. Below
+/// 64 KiB a piece is hardly more than a block.
+pub const fn piece_length(total: u64) -> u32 {
+    let mut length = SHORTEST;
+    // To the next power of two, up or down: twice the length is chosen from 1.41 times as long on.
+    while length < LONGEST && (length as u64 * length as u64) * 2 < total.saturating_mul(ROOT_OF) {
+        length *= 2;
+    }
+    length
+}
+
+const SHORTEST: u32 = 64 << 10;
+const LONGEST: u32 = 4 << 20;
+/// The length is the root of so many times the size.
+const ROOT_OF: u64 = 85;
+
 /// Why two numbers are not those of a torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LengthsError {
@@ -257,5 +277,17 @@ mod tests {
         assert_eq!(PieceSet::full(&lengths).count_beyond(&two), 1);
         assert_eq!(two.count_beyond(&PieceSet::empty(&lengths)), 2);
         assert_eq!(two.count_beyond(&PieceSet::full(&lengths)), 0);
+    }
+
+    #[test]
+    fn pieces_grow_with_the_root_of_the_size() {
+        assert_eq!(piece_length(0), 64 << 10);
+        assert_eq!(piece_length(64 << 20), 64 << 10);
+        assert_eq!(piece_length(128 << 20), 128 << 10);
+        assert_eq!(piece_length(300 << 20), 128 << 10);
+        assert_eq!(piece_length(1 << 30), 256 << 10);
+        assert_eq!(piece_length(10 << 30), 1 << 20);
+        assert_eq!(piece_length(100 << 30), 4 << 20);
+        assert_eq!(piece_length(u64::MAX), 4 << 20);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use murder_swarm::piece_length;
+
 use super::Tool;
 use crate::Outcome;
 use crate::field::Field;
@@ -21,13 +23,14 @@ impl Tool for Simulated {
     }
 
     fn settings(&self) -> String {
-        "links of the measured goodput, 1 ms apart, pieces of 64 KiB; one seed".into()
+        "links of the measured goodput, 1 ms apart, pieces as the agent makes them; one seed".into()
     }
 
     fn run(&self, field: &Field) -> Outcome<Sample> {
         let kbit = (field.goodput * 8.0 / 1000.0) as u64;
-        let pieces = field.mib * 16;
-        let swarm = Swarm { peers: field.peers().len(), pieces, piece_kib: 64, kbit, seeds: &[1] };
+        let piece_kib = u64::from(piece_length(field.mib << 20) >> 10);
+        let pieces = (field.mib << 10).div_ceil(piece_kib);
+        let swarm = Swarm { peers: field.peers().len(), pieces, piece_kib, kbit, seeds: &[1] };
         let came = swarm.simulate()?;
         let bound = field.flow_seconds();
         Ok(Sample::default()
