@@ -27,7 +27,10 @@ impl Machine {
         };
         let kib = line("/proc/meminfo", "MemTotal:");
         let kib: u64 = kib.split(' ').next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
-        let dirty = !said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty();
+        // The results themselves are no source.
+        let source = ["--", ":!docs/benchmarks", ":!BENCHMARKS.md"];
+        let status = ["status", "--porcelain", "--untracked-files=no"];
+        let dirty = !said("git", &[&status[..], &source].concat()).is_empty();
         Self {
             processor: line("/proc/cpuinfo", "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),

@@ -44,13 +44,15 @@ pub(crate) fn write(folder: &Path, asked: &Asked) -> Outcome<()> {
     Ok(())
 }
 
-const PICTURES: &str = "docs/benchmarks";
+/// The folder of the pictures, and of what they are made from.
+pub(crate) const PICTURES: &str = "docs/benchmarks";
 const HEAD: &str = "\
 # Benchmarks
 
 `tests/bench` measured this: murder and its peers, one after another, again and again, on one
 machine. A cell has the median of a tool's runs, and the least and the greatest. Each received file
-was compared with the one that was sent. How it is done is in [CONTRIBUTING.md](CONTRIBUTING.md).
+was compared with the one that was sent. Every run is in [docs/benchmarks](docs/benchmarks), a JSON
+file a scenario. How it is done is in [CONTRIBUTING.md](CONTRIBUTING.md).
 ";
 const GOALS: &str = "
 ## What was to be reached

@@ -108,10 +108,10 @@ fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
     }
 }
 
-/// Where results are kept, one file a scenario.
+/// Where results are kept, one file a scenario: beside their pictures, so that the report can be
+/// made again, and looked at closer, wherever the source is.
 fn results(asked: &Asked) -> PathBuf {
-    let name = if asked.smoke { "bench-smoke" } else { "bench-results" };
-    PathBuf::from("target").join(name)
+    if asked.smoke { Path::new("target").join("bench-smoke") } else { report::PICTURES.into() }
 }
 
 /// Runs each tool once, then each once more, and so on, so that what else happens on the machine
