@@ -8,6 +8,10 @@ if [ $# -gt 0 ]; then
     ip link set lo up
     ip link add br0 type bridge
     ip link set br0 up
+    # A switch has no firewall. Without one the machine has a tenth less to do for each packet.
+    for filter in /proc/sys/net/bridge/bridge-nf-call-*; do
+        [ ! -w "$filter" ] || echo 0 >"$filter"
+    done
     echo up
     exec cat >/dev/null
 fi
