@@ -6,6 +6,7 @@ mod churn;
 mod corruption;
 mod flash_crowd;
 mod least_time;
+mod long_way;
 mod slow_seeder;
 mod tracker_restart;
 mod unkind;

@@ -183,12 +183,17 @@ impl Conn {
         }
     }
 
-    /// Bytes that should be asked for ahead: what arrives while an answer is on its way.
-    pub(super) fn pipeline(&self, config: &Config, now: Time) -> u64 {
+    /// Bytes that should be asked for ahead: what arrives while an answer is on its way. On a long way
+    /// most of a source's turn would be over before its rate was known, so what a `share` of our link
+    /// has brought is hoped for from the beginning, less what a first block takes itself.
+    pub(super) fn pipeline(&self, config: &Config, share: u64, now: Time) -> u64 {
         let latency = self.down.latency.unwrap_or(UNKNOWN_LATENCY).min(LONGEST_LATENCY);
-        let span = latency + AHEAD;
-        let bytes = u128::from(self.down.rate.per_second(now)) * span.as_micros() / 1_000_000;
-        (bytes as u64).clamp(self.least_ahead(config, now), config.pipeline_cap.into())
+        let ahead = AHEAD.max(latency.saturating_sub(SHORT_WAY));
+        let bytes =
+            |rate: u64, span: Duration| rate.saturating_mul(span.as_micros() as u64) / 1_000_000;
+        let known = bytes(self.down.rate.per_second(now), latency + ahead);
+        let hoped = bytes(share, latency).saturating_sub(SHORT_BLOCK.into());
+        known.max(hoped).clamp(self.least_ahead(config, now), config.pipeline_cap.into())
     }
 
     /// Bytes that the shell should have to send: what leaves while it reports and gets more.
@@ -285,6 +290,9 @@ const UNKNOWN_LATENCY: Duration = Duration::from_millis(50);
 /// waits at one peer is not asked of another that idles, and what waits before our downlink holds up
 /// everything that is said to us, so more costs.
 const AHEAD: Duration = Duration::from_millis(10);
+/// Where a block takes longer than that, the way is long, and so much more is asked for that the rate
+/// may double from one answer to the next. With 20 ms swarms on links of 50 Mbit/s take 0.3 % longer.
+const SHORT_WAY: Duration = Duration::from_millis(50);
 /// Short blocks one at a time would cost a turn of the shell each.
 const LEAST_SEND_AHEAD: u32 = 64 * 1024;
 /// The shell has the bytes of this part of a second. Messages wait behind them.

@@ -138,6 +138,7 @@ impl Torrent {
     }
 
     fn next_block(&mut self, now: Time, id: ConnId) -> Option<Block> {
+        let share = self.share();
         let conn = self.conns.get_mut(&id)?;
         let open = conn.is_source();
         let idle = conn.down.flights.is_idle();
@@ -146,7 +147,7 @@ impl Torrent {
             || now < conn.down.rest_until
             || conn.down.flights.is_late()
             || conn.down.flights.len() >= conn.reqq
-            || conn.down.flights.bytes() >= conn.pipeline(&self.config, now)
+            || conn.down.flights.bytes() >= conn.pipeline(&self.config, share, now)
         {
             return None;
         }

@@ -143,13 +143,18 @@ impl Torrent {
     /// share of what our link has brought fills a part of one only.
     pub(super) fn busy_sources(&self, now: Time, but: ConnId) -> usize {
         let is_busy = |conn: &&Conn| conn.is_source() && !conn.down.draining && conn.id != but;
-        let share = self.downloaded.most() / self.limit.allowed().max(1) as u64;
+        let share = self.share();
         let filled = |conn: &Conn| match conn.down.rate.per_second(now) {
             rate if now.since(conn.down.since) >= SETTLED && rate < share => rate * PARTS / share,
             _ => PARTS,
         };
         let parts: u64 = self.conns.values().filter(is_busy).map(filled).sum();
         (parts + PARTS / 2) as usize / PARTS as usize
+    }
+
+    /// What our link has brought, for each of the places that sources fill. In bytes a second.
+    pub(super) fn share(&self) -> u64 {
+        self.downloaded.most() / self.limit.allowed().max(1) as u64
     }
 
     /// Whether one source more is welcome.

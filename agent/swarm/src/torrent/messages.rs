@@ -184,7 +184,7 @@ fn ends_opening(message: &Message) -> bool {
 }
 
 /// More suggestions are not remembered.
-const MOST_SUGGESTED: usize = 16;
+const MOST_SUGGESTED: usize = 64;
 /// BEP 6 has peers allow 10 pieces.
 const MOST_ALLOWED: usize = 16;
 /// However many a peer would take.

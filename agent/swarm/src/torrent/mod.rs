@@ -74,8 +74,8 @@ pub struct Torrent {
     giver: Option<Giver>,
     limit: Limit,
     conns: Conns,
-    /// How long a peer may hold a slot without asking for anything while others wait.
-    patience: Duration,
+    /// How long peers take to ask for something when they are let in: the way there and back.
+    answers: Duration,
     next_conn: u32,
     outputs: VecDeque<Output>,
     /// What has to be looked at again before a `handle_*` method returns.
@@ -123,7 +123,7 @@ impl Torrent {
             suspects: Suspects::default(),
             candidates: Candidates::default(),
             conns: Conns::default(),
-            patience: upload::LONGEST_IDLE,
+            answers: upload::UNKNOWN_ANSWERS,
             next_conn: 0,
             outputs: VecDeque::new(),
             pending: Pending::default(),

@@ -170,9 +170,10 @@ impl Torrent {
     /// Has a peer that nothing else can be asked of help with what is late.
     pub(super) fn help(&mut self, now: Time, id: ConnId) {
         if self.picker.is_endgame() {
+            let share = self.share();
             for (from, block) in self.overdue(now) {
                 let full = self.conns.get(&id).is_none_or(|conn| {
-                    conn.down.flights.bytes() >= conn.pipeline(&self.config, now)
+                    conn.down.flights.bytes() >= conn.pipeline(&self.config, share, now)
                 });
                 if from != id && !full {
                     self.ask_again(now, from, id, block);

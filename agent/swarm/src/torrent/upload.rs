@@ -37,6 +37,13 @@ impl Torrent {
         let Span { index, begin, len } = span;
         let block = self.lengths.block(index, begin, len).filter(|_| len <= self.config.block);
         let block = block.ok_or(Violation::NoSuchBlock { index, begin, len })?;
+        let was_let_in = conn.up.gate == Gate::Open || conn.up.last_turn.is_some();
+        if !conn.up.asked && was_let_in {
+            // Even if its turn is over by now: else who waits for too short a time never learns it.
+            conn.up.asked = true;
+            self.answers = learned(self.answers, now.since(conn.up.since));
+            self.pending.turns = true;
+        }
         if conn.up.gate == Gate::Choked || !self.have.contains(block.piece) {
             if conn.speaks.fast() {
                 say(&mut self.outputs, conn, now, Message::RejectRequest(span));
@@ -45,12 +52,6 @@ impl Torrent {
         }
         if conn.up.queue.len() >= self.config.max_queue {
             return Err(Violation::TooManyRequests(self.config.max_queue));
-        }
-        if !conn.up.asked {
-            conn.up.asked = true;
-            self.pending.turns = true;
-            let answer = now.since(conn.up.since);
-            self.patience = ((self.patience * 7 + answer * ANSWERS) / 8).clamp(IDLE, LONGEST_IDLE);
         }
         if conn.up.is_idle() {
             conn.up.moved = now;
@@ -89,7 +90,12 @@ impl Torrent {
         self.pump(now, id);
         let Some(conn) = self.conns.get(&id) else { return };
         self.pending.turns |=
-            turn(conn, &self.config, self.turn_bytes(), self.patience, now) == Turn::Over;
+            turn(conn, &self.config, self.turn_bytes(), self.patience(), now) == Turn::Over;
+    }
+
+    /// How long a peer may hold a slot without asking for anything while others wait.
+    fn patience(&self) -> Duration {
+        self.answers * ANSWERS
     }
 
     /// With how many bytes a turn is over.
@@ -103,7 +109,7 @@ impl Torrent {
 
     /// Decides whose turn it is.
     pub(super) fn review_turns(&mut self, now: Time) {
-        let turn_bytes = self.turn_bytes();
+        let (turn_bytes, patience) = (self.turn_bytes(), self.patience());
         let chance = &mut self.chance;
         let mut waiting: Vec<_> = self
             .conns
@@ -128,7 +134,7 @@ impl Torrent {
             .map(|conn| choker::Served {
                 id: conn.id,
                 since: conn.up.since,
-                turn: turn(conn, &self.config, turn_bytes, self.patience, now),
+                turn: turn(conn, &self.config, turn_bytes, patience, now),
                 pace: pace(conn, share, now),
             })
             .collect();
@@ -230,8 +236,9 @@ impl Torrent {
         if !conn.speaks.fast() {
             return;
         }
-        let ahead =
-            conn.up.rate.per_second(now) / GIFTS_PART / u64::from(self.lengths.piece_length());
+        let span = GIFTS_SPAN.max(self.answers * GIFTS_ANSWERS).as_micros() as u64;
+        let bytes = conn.up.rate.per_second(now).saturating_mul(span) / 1_000_000;
+        let ahead = bytes / u64::from(self.lengths.piece_length());
         let ahead = (ahead as usize + 1).clamp(GIFTS_AHEAD, MOST_GIFTS_AHEAD);
         while conn.up.gifts.iter().filter(|gift| gift.asked == 0).count() < ahead {
             let given = &conn.up.gifts;
@@ -241,6 +248,13 @@ impl Torrent {
             say(&mut self.outputs, conn, now, Message::SuggestPiece(piece.get()));
         }
     }
+}
+
+/// What peers are believed to take to ask, after one more has. A single one that is late by far is
+/// no reason to wait long for everybody.
+fn learned(before: Duration, answer: Duration) -> Duration {
+    let learned = (before * 7 + answer.min(before * 2)) / 8;
+    learned.clamp(IDLE / ANSWERS, LONGEST_IDLE / ANSWERS)
 }
 
 fn turn(conn: &Conn, config: &Config, bytes: u64, patience: Duration, now: Time) -> Turn {
@@ -275,10 +289,13 @@ fn pace(conn: &Conn, share: u64, now: Time) -> Pace {
 
 /// Suggestions that a peer has not followed yet: one to go on with, one in reserve.
 const GIFTS_AHEAD: usize = 2;
-/// Where the way is long, what is sent in this part of a second: the time until it is followed.
-const GIFTS_PART: u64 = 8;
+/// As many as are sent in so long, if that is more: suggestions have to be there before the peer has
+/// asked for all of the last ones.
+const GIFTS_SPAN: Duration = Duration::from_millis(125);
+/// The same, where the way is long: so many times there and back, or what is asked for never grows.
+const GIFTS_ANSWERS: u32 = 2;
 /// As many as our agents remember.
-const MOST_GIFTS_AHEAD: usize = 16;
+const MOST_GIFTS_AHEAD: usize = 64;
 /// A turn is over with this part of what is here. While that is little, new pieces go on to many
 /// peers at once, and later turns are long, as each change leaves the uplink idle for a moment.
 const TURN_PART: u64 = 16;
@@ -292,8 +309,10 @@ const ANSWERS: u32 = 3;
 /// How long a peer may hold a slot without asking for anything while others wait, at the least: the
 /// way there and back, with a queue of 30 ms on each, and some more.
 const IDLE: Duration = Duration::from_millis(100);
-/// The same at the most, and before anything is known of the way.
-pub(super) const LONGEST_IDLE: Duration = Duration::from_millis(300);
+/// The same at the most: around the world, through queues on either side.
+const LONGEST_IDLE: Duration = Duration::from_secs(3);
+/// What peers are believed to take before anything is known of the way.
+pub(super) const UNKNOWN_ANSWERS: Duration = Duration::from_millis(100);
 /// Before that a turn is not judged by its pace.
 const PACED: Duration = Duration::from_millis(250);
 /// Nor before its share is so much. A block is all there or not at all, and on a slow link the first
