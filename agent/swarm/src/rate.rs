@@ -62,6 +62,12 @@ impl Rate {
     }
 }
 
+/// What comes in so long at so many bytes a second.
+pub(crate) fn bytes_in(span: Duration, per_second: u64) -> u64 {
+    let bytes = u128::from(per_second) * span.as_micros() / 1_000_000;
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 fn slot(time: Time) -> u64 {
     time.as_micros() / SLOT_MICROS
 }

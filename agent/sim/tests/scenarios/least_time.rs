@@ -4,7 +4,7 @@
 use murder_sim::Report;
 use murder_swarm::Lengths;
 
-use crate::{PIECE, all_complete, equal};
+use crate::{PIECE, all_complete, equal, equal_at};
 
 /// So many peers take at most so many times the least possible time. This is what holds, with a
 /// little to spare, and to be lowered with every better policy; 1.05 is aimed at.
@@ -47,10 +47,8 @@ fn ten_thousand_peers_come_close_to_the_least_possible_time() {
 #[test]
 fn slow_links_take_their_own_time_and_no_more() {
     for (kbit, limit) in [(4000, 1.1), (8000, 1.085)] {
-        let mut scenario = equal(1, 64, Lengths::new(512 * SHORT, SHORT as u32).unwrap());
-        scenario.access.up = kbit * 1000 / 8;
-        scenario.access.down = scenario.access.up;
-        scenario.seeder = scenario.access;
+        let lengths = Lengths::new(512 * SHORT, SHORT as u32).unwrap();
+        let scenario = equal_at(kbit, 1, 64, lengths);
         let ratio = all_complete(&scenario).ratio();
         println!("64 peers with links of {kbit} kbit/s: {ratio:.4} x bound");
         assert!(ratio <= limit, "{kbit} kbit/s: {ratio:.4} of the least possible time");

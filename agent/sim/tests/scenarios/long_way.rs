@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use murder_swarm::Lengths;
 
-use crate::{all_complete, equal};
+use crate::{all_complete, equal_at};
 
 /// Peers were given up to 0.3 s to ask for something when they were let in. Where the way there and
 /// back takes longer, all came too late, and the swarm never ended.
@@ -24,9 +24,8 @@ fn more_is_asked_for_ahead_where_the_way_is_long() {
 /// The last one's time over the least possible one for 32 peers, 50 MiB, so long a way between any
 /// two and links of so many Mbit/s.
 fn time_over_bound(way: Duration, mbit: u64) -> f64 {
-    let mut scenario = equal(1, 32, Lengths::new(400 * PIECE, PIECE as u32).unwrap());
-    scenario.access.up = mbit * 1_000_000 / 8;
-    scenario.access.down = scenario.access.up;
+    let lengths = Lengths::new(400 * PIECE, PIECE as u32).unwrap();
+    let mut scenario = equal_at(mbit * 1000, 1, 32, lengths);
     scenario.access.delay = way / 2;
     scenario.seeder = scenario.access;
     let ratio = all_complete(&scenario).ratio();

@@ -28,6 +28,15 @@ fn equal(seed: u64, peers: u32, lengths: Lengths) -> Scenario {
     scenario
 }
 
+/// The same with links of so many kbit/s.
+fn equal_at(kbit: u64, seed: u64, peers: u32, lengths: Lengths) -> Scenario {
+    let mut scenario = equal(seed, peers, lengths);
+    scenario.access.up = kbit * 1000 / 8;
+    scenario.access.down = scenario.access.up;
+    scenario.seeder = scenario.access;
+    scenario
+}
+
 /// The report of a scenario that everybody comes through.
 fn all_complete(scenario: &Scenario) -> Report {
     let report = scenario.run().unwrap_or_else(|breach| panic!("{breach}"));

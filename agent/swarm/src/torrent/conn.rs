@@ -8,7 +8,7 @@ use super::flights::Flights;
 use super::{Config, ConnId, Link};
 use crate::partial::CELL;
 use crate::picker::Source;
-use crate::rate::Rate;
+use crate::rate::{Rate, bytes_in};
 use crate::wire::Reserved;
 use crate::{Block, Lengths, PieceIndex, PieceSet, Time};
 
@@ -189,10 +189,8 @@ impl Conn {
     pub(super) fn pipeline(&self, config: &Config, share: u64, now: Time) -> u64 {
         let latency = self.down.latency.unwrap_or(UNKNOWN_LATENCY).min(LONGEST_LATENCY);
         let ahead = AHEAD.max(latency.saturating_sub(SHORT_WAY));
-        let bytes =
-            |rate: u64, span: Duration| rate.saturating_mul(span.as_micros() as u64) / 1_000_000;
-        let known = bytes(self.down.rate.per_second(now), latency + ahead);
-        let hoped = bytes(share, latency).saturating_sub(SHORT_BLOCK.into());
+        let known = bytes_in(latency + ahead, self.down.rate.per_second(now));
+        let hoped = bytes_in(latency, share).saturating_sub(SHORT_BLOCK.into());
         known.max(hoped).clamp(self.least_ahead(config, now), config.pipeline_cap.into())
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::conn::{Conn, Gate, Gift};
 use super::{Config, ConnId, Output, Torrent, Violation, say, tell};
 use crate::choker::{self, Answers, Pace, Turn};
+use crate::rate::bytes_in;
 use crate::wire::{Message, Span};
 use crate::{Block, Time};
 
@@ -236,8 +237,8 @@ impl Torrent {
         if !conn.speaks.fast() {
             return;
         }
-        let span = GIFTS_SPAN.max(self.answers * GIFTS_ANSWERS).as_micros() as u64;
-        let bytes = conn.up.rate.per_second(now).saturating_mul(span) / 1_000_000;
+        let span = GIFTS_SPAN.max(self.answers * GIFTS_ANSWERS);
+        let bytes = bytes_in(span, conn.up.rate.per_second(now));
         let ahead = bytes / u64::from(self.lengths.piece_length());
         let ahead = (ahead as usize + 1).clamp(GIFTS_AHEAD, MOST_GIFTS_AHEAD);
         while conn.up.gifts.iter().filter(|gift| gift.asked == 0).count() < ahead {
@@ -273,7 +274,7 @@ fn turn(conn: &Conn, config: &Config, bytes: u64, patience: Duration, now: Time)
 /// How fast a peer takes what waits for it, beside a slot's share of what our uplink has sent.
 fn pace(conn: &Conn, share: u64, now: Time) -> Pace {
     let held = now.since(conn.up.since);
-    let due = u128::from(share) * held.as_micros() / 1_000_000;
+    let due = bytes_in(held, share);
     let early = held < PACED || due < PACED_BYTES;
     if !conn.up.asked || conn.up.handed.is_empty() || early {
         return Pace::Full;
@@ -317,7 +318,7 @@ pub(super) const UNKNOWN_ANSWERS: Duration = Duration::from_millis(100);
 const PACED: Duration = Duration::from_millis(250);
 /// Nor before its share is so much. A block is all there or not at all, and on a slow link the first
 /// takes longer than that: everybody would be slow, and be given company.
-const PACED_BYTES: u128 = 384 * 1024;
+const PACED_BYTES: u64 = 384 * 1024;
 /// A rate is that of the last second, or of the turn if that is shorter.
 const A_SECOND: Duration = Duration::from_secs(1);
 /// A peer that takes less than this part of its share is slow. With a third of it, hosts beside a
