@@ -62,6 +62,11 @@ impl Plan {
         self.ready.pop_front()
     }
 
+    /// Whether a member can be unpacked.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The member is unpacked.
     pub(super) fn done(&mut self, member: usize) {
         self.waiting[member] = Waiting::Done;

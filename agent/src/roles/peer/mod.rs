@@ -65,5 +65,7 @@ async fn play(started: Started, request: PeerStart, post: Post) -> ExitCode {
         life.log().line(format_args!("could not let go of the parent: {error}"));
         return ExitCode::FAILURE;
     }
-    life.run().await
+    // Beside the engine: the first thread would have to be woken for each piece.
+    let life = tokio::spawn(life.run());
+    life.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
