@@ -1,7 +1,7 @@
 //! The threads that hash blocks and write them.
 //!
-//! A block is hashed and written as soon as it is here, while it is in a cache, so no piece is
-//! ever in memory as a whole. Until its hash is known to be right, a piece in the file is
+//! A block is hashed and written as soon as it is here, or a few short ones together, while they are
+//! in a cache, so no piece is ever in memory as a whole. Until its hash is known to be right, a piece in the file is
 //! worthless, which is what a crash makes of it as well.
 
 use std::num::NonZero;
@@ -12,7 +12,7 @@ use murder_swarm::metainfo::Metainfo;
 use murder_swarm::{Block, PieceIndex};
 use sha1::{Digest as _, Sha1};
 
-use super::queue::{Queue, Taken};
+use super::queue::{MOST_WAITING, Queue, Taken, When};
 use super::verify::hash_on;
 use super::{Archive, DiskError};
 
@@ -89,12 +89,13 @@ impl<B: AsRef<[u8]> + Send + 'static> Checker<B> {
 
     /// Has a block written. Of bytes that come twice the later ones count.
     pub fn write(&self, block: Block, bytes: B) {
-        self.queue.push(block.piece, Job::Write { begin: block.begin, bytes });
+        let when = if block.len < SHORT { When::Together } else { When::Now };
+        self.queue.push(block.piece, Job::Write { begin: block.begin, bytes }, when);
     }
 
     /// Has a piece checked whose blocks have all come.
     pub fn check(&self, piece: PieceIndex) {
-        self.queue.push(piece, Job::Check);
+        self.queue.push(piece, Job::Check, When::Now);
     }
 }
 
@@ -167,6 +168,12 @@ impl Prefix {
 
 /// One core hashes and writes about 1 GB/s, so two keep up with 10 Gbit/s.
 const THREADS: usize = 2;
+
+/// Less than this is not worth waking a thread for.
+const SHORT: u32 = 64 * 1024;
+
+/// So many blocks may wait for others before they are written.
+pub const BLOCKS_HELD: usize = MOST_WAITING;
 
 #[cfg(test)]
 mod tests {

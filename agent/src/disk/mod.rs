@@ -11,6 +11,6 @@ mod queue;
 mod verify;
 
 pub use archive::{Archive, Found};
-pub use checker::{Checker, Verdict};
+pub use checker::{BLOCKS_HELD, Checker, Verdict};
 pub use error::DiskError;
 pub use verify::{Holes, Verify, sample, verify};

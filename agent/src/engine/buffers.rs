@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::disk::BLOCKS_HELD;
+
 /// Hands out buffers for blocks, and takes them back.
 ///
 /// A connection has one while a block comes in. Once it is whole it is held by the disk, and only
@@ -73,8 +75,8 @@ impl Drop for Buffer {
 /// still when their turn comes.
 const WAITING: usize = 4 * 1024 * 1024;
 
-/// However long blocks are, while one is written the next may come.
-const LEAST_WAITING: usize = 2;
+/// However long blocks are, while the disk waits for some more and writes one the next may come.
+const LEAST_WAITING: usize = BLOCKS_HELD + 2;
 
 /// Bytes of buffers that are kept for later.
 const SPARE: usize = 4 * 1024 * 1024;
