@@ -234,12 +234,12 @@ impl Drive {
     }
 
     fn publish(&self) {
-        let stats = self.torrent.stats(self.now());
+        let totals = self.torrent.totals();
         let progress = Progress {
-            have: stats.verified,
-            uploaded: stats.uploaded,
-            downloaded: stats.downloaded,
-            wasted: stats.wasted,
+            have: totals.verified,
+            uploaded: totals.uploaded,
+            downloaded: totals.downloaded,
+            wasted: totals.wasted,
             connections: self.connections.len(),
         };
         self.publish.send_if_modified(|shown| std::mem::replace(shown, progress) != progress);

@@ -32,11 +32,11 @@ fn last_ratio(net: &Net) -> f64 {
 }
 
 fn copies_sent(net: &Net, node: usize) -> f64 {
-    net.nodes[node].torrent.stats(net.now).uploaded as f64 / net.lengths.total() as f64
+    net.nodes[node].torrent.totals().uploaded as f64 / net.lengths.total() as f64
 }
 
 fn wasted_part(net: &Net) -> f64 {
-    let wasted: u64 = net.nodes.iter().map(|node| node.torrent.stats(net.now).wasted).sum();
+    let wasted: u64 = net.nodes.iter().map(|node| node.torrent.totals().wasted).sum();
     let needed = net.lengths.total() * net.nodes.len() as u64;
     wasted as f64 / needed as f64
 }
@@ -48,8 +48,8 @@ fn one_peer_gets_everything_from_one_seeder_at_the_rate_of_the_link() {
     let leech = net.leech();
     net.introduce(leech, &[seeder]);
     net.run_until_done(seconds(60));
-    let stats = net.nodes[leech].torrent.stats(net.now);
-    assert_eq!((stats.wasted, stats.downloaded), (0, net.lengths.total()));
+    let totals = net.nodes[leech].torrent.totals();
+    assert_eq!((totals.wasted, totals.downloaded), (0, net.lengths.total()));
     assert!(last_ratio(&net) < 1.05, "{}", last_ratio(&net));
 }
 
@@ -77,8 +77,8 @@ fn every_waiting_peer_is_served_within_a_bounded_time() {
     }
     net.run_for(seconds(12));
     for leech in all {
-        let stats = net.nodes[leech].torrent.stats(net.now);
-        assert!(stats.downloaded > 0, "{leech} starves: {}", net.state());
+        let totals = net.nodes[leech].torrent.totals();
+        assert!(totals.downloaded > 0, "{leech} starves: {}", net.state());
     }
 }
 
@@ -93,8 +93,8 @@ fn a_connection_lost_in_mid_piece_costs_no_more_than_what_was_on_its_way() {
         net.cut(leech, seeders[0]);
     }
     net.run_until_done(seconds(60));
-    let stats = net.nodes[leech].torrent.stats(net.now);
-    assert_eq!(stats.downloaded, net.lengths.total() + stats.wasted);
+    let totals = net.nodes[leech].torrent.totals();
+    assert_eq!(totals.downloaded, net.lengths.total() + totals.wasted);
     assert!(wasted_part(&net) < 0.01);
 }
 
@@ -204,8 +204,8 @@ fn hardly_a_block_is_sent_twice_when_sources_differ() {
     let leech = net.leech();
     net.introduce(leech, &[0, 1, 2, 3]);
     net.run_until_done(seconds(60));
-    let stats = net.nodes[leech].torrent.stats(net.now);
-    assert!(stats.wasted * 100 < net.lengths.total() * 3, "{}", stats.wasted);
+    let totals = net.nodes[leech].torrent.totals();
+    assert!(totals.wasted * 100 < net.lengths.total() * 3, "{}", totals.wasted);
     assert!(last_ratio(&net) < 1.5, "{}", last_ratio(&net));
 }
 
@@ -245,8 +245,8 @@ fn a_resumed_peer_asks_only_for_what_it_lacks() {
     net.run_until_done(seconds(60));
     let node = &net.nodes[resumed];
     assert!(node.requests.iter().all(|(index, _, _)| index % 3 == 0));
-    let stats = node.torrent.stats(net.now);
-    assert_eq!((stats.wasted, stats.verified), (0, net.lengths.total()));
+    let totals = node.torrent.totals();
+    assert_eq!((totals.wasted, totals.verified), (0, net.lengths.total()));
 }
 
 #[test]

@@ -193,9 +193,8 @@ impl World<'_> {
     }
 
     fn bury(&mut self, id: HostId, state: State) {
-        let now = self.now;
         let host = self.host_mut(id);
-        let wasted = host.torrent.take().map_or(0, |torrent| torrent.stats(now).wasted);
+        let wasted = host.torrent.take().map_or(0, |torrent| torrent.totals().wasted);
         let carried = std::mem::take(&mut host.carried);
         host.state = state;
         host.turns.clear();

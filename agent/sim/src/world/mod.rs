@@ -155,15 +155,14 @@ impl<'a> World<'a> {
 
     /// A torrent's counters are those of the network.
     fn check_counts(&mut self, id: HostId) {
-        let now = self.now;
         let host = self.host(id);
         let Some(torrent) = &host.torrent else {
             return;
         };
-        let (stats, carried) = (torrent.stats(now), host.carried);
+        let (totals, carried) = (torrent.totals(), host.carried);
         for (which, counted, carried) in [
-            ("uploaded", stats.uploaded, carried.sent),
-            ("downloaded", stats.downloaded, carried.received),
+            ("uploaded", totals.uploaded, carried.sent),
+            ("downloaded", totals.downloaded, carried.received),
         ] {
             if counted != carried {
                 self.wrong(id, Wrong::Miscounted { which, counted, carried });
@@ -172,10 +171,10 @@ impl<'a> World<'a> {
     }
 
     fn report(&self) -> Report {
-        let stats = |host: &Host| host.torrent.as_ref().map(|torrent| torrent.stats(self.now));
+        let wasted = |host: &Host| host.torrent.as_ref().map(|torrent| torrent.totals().wasted);
         let seeder = self.host(HostId::SEEDER).carried.sent + self.bytes.seeder_before;
         let size = self.scenario.lengths.total();
-        let wasted: u64 = self.hosts.iter().filter_map(stats).map(|stats| stats.wasted).sum();
+        let wasted: u64 = self.hosts.iter().filter_map(wasted).sum();
         let ended =
             |host: &Host| Ended { host: host.id, began: host.began, completed: host.completed };
         Report {

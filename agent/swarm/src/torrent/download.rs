@@ -61,10 +61,10 @@ impl Torrent {
         let block = block.ok_or(Violation::NoSuchBlock { index, begin, len })?;
         let bytes = u64::from(len);
         note_arrival(conn, now, bytes);
-        self.stats.downloaded += bytes;
+        self.totals.downloaded += bytes;
         self.downloaded.add(now, bytes);
         let Some(request) = conn.down.flights.answer(block) else {
-            self.stats.wasted += bytes;
+            self.totals.wasted += bytes;
             conn.down.unasked += bytes;
             let unasked = conn.down.unasked;
             return if unasked > MOST_UNASKED {
@@ -80,7 +80,7 @@ impl Torrent {
         let put = self.picker.put(id, conn.link.addr.ip(), block);
         let used = match put {
             Put::Useless => {
-                self.stats.wasted += bytes;
+                self.totals.wasted += bytes;
                 BlockUse::Discard
             }
             Put::Kept { contested, whole } => {
@@ -102,7 +102,7 @@ impl Torrent {
         match check {
             Check::Good => {
                 self.suspects.good(piece, &senders);
-                self.stats.verified += u64::from(self.lengths.size(piece));
+                self.totals.verified += u64::from(self.lengths.size(piece));
                 self.have.insert(piece);
                 self.spread_news(now, piece);
                 if self.have.is_full() {
@@ -110,8 +110,8 @@ impl Torrent {
                 }
             }
             Check::Bad => {
-                self.stats.wasted += u64::from(self.lengths.size(piece));
-                self.stats.bad_pieces += 1;
+                self.totals.wasted += u64::from(self.lengths.size(piece));
+                self.totals.bad_pieces += 1;
                 self.picker.restart(piece);
                 if let Verdict::Guilty(address) = self.suspects.bad(piece, &senders) {
                     self.candidates.ban(address);

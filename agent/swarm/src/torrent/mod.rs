@@ -34,7 +34,7 @@ pub use config::Config;
 pub use conn::SHORT_BLOCK;
 pub use output::{
     BlockUse, Check, ConnId, Deadline, Direction, DisconnectReason, Link, Output, Refused, Stats,
-    Violation, Wait,
+    Totals, Violation, Wait,
 };
 
 /// A torrent without IO: it decides, its driver does.
@@ -81,7 +81,7 @@ pub struct Torrent {
     /// What has to be looked at again before a `handle_*` method returns.
     pending: Pending,
     timer: timer::Timer,
-    stats: Stats,
+    totals: Totals,
     downloaded: Rate,
     uploaded: Rate,
 }
@@ -127,7 +127,7 @@ impl Torrent {
             next_conn: 0,
             outputs: VecDeque::new(),
             pending: Pending::default(),
-            stats: Stats { verified, ..Stats::default() },
+            totals: Totals { verified, ..Totals::default() },
             downloaded: Rate::new(now),
             uploaded: Rate::new(now),
         }
@@ -224,10 +224,21 @@ impl Torrent {
         self.have.is_full()
     }
 
-    /// How it is doing at this time.
+    /// What it has done so far.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// How many connections it has.
+    pub fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// How it is doing at this time. It looks at every connection.
     pub fn stats(&self, now: Time) -> Stats {
         let count = |what: fn(&Conn) -> bool| self.conns.values().filter(|conn| what(conn)).count();
         Stats {
+            totals: self.totals,
             download_rate: self.downloaded.per_second(now),
             upload_rate: self.uploaded.per_second(now),
             connections: self.conns.len(),
@@ -235,7 +246,6 @@ impl Torrent {
             sources: count(Conn::is_source),
             served: count(|conn| conn.up.gate == conn::Gate::Open),
             banned: self.suspects.banned(),
-            ..self.stats
         }
     }
 

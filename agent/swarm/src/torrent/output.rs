@@ -188,9 +188,9 @@ pub enum Violation {
     BadExtension,
 }
 
-/// How a torrent is doing.
+/// What a torrent has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct Totals {
     /// Bytes of blocks sent.
     pub uploaded: u64,
     /// Bytes of blocks received, wasted ones included.
@@ -199,6 +199,15 @@ pub struct Stats {
     pub wasted: u64,
     /// Bytes of pieces that were checked and found right, those from before included.
     pub verified: u64,
+    /// Pieces that did not match their hash.
+    pub bad_pieces: u64,
+}
+
+/// How a torrent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// What it has done so far.
+    pub totals: Totals,
     /// Bytes a second received of late.
     pub download_rate: u64,
     /// Bytes a second sent of late.
@@ -211,8 +220,6 @@ pub struct Stats {
     pub sources: usize,
     /// Peers that are being served right now.
     pub served: usize,
-    /// Pieces that did not match their hash.
-    pub bad_pieces: u64,
     /// Addresses that are banned.
     pub banned: usize,
 }

@@ -77,7 +77,7 @@ impl Torrent {
 
     pub(super) fn block_sent(&mut self, now: Time, id: ConnId, block: Block) {
         let bytes = u64::from(block.len);
-        self.stats.uploaded += bytes;
+        self.totals.uploaded += bytes;
         self.uploaded.add(now, bytes);
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let Some(at) = conn.up.handed.iter().position(|handed| *handed == block) else { return };
@@ -104,7 +104,7 @@ impl Torrent {
         let piece = u64::from(self.lengths.piece_length());
         match self.giver {
             Some(_) => (self.lengths.total() / GIVERS_TURN_PART).max(GIVERS_TURN * piece),
-            None => (self.stats.verified / TURN_PART).max(piece),
+            None => (self.totals.verified / TURN_PART).max(piece),
         }
     }
 
