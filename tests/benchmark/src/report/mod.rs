@@ -14,16 +14,21 @@ use crate::asked::Asked;
 use crate::record::Record;
 use crate::scenario::NAMES;
 
-/// Writes the report of every scenario that has results. That of a smoke run stays with its
-/// results: it is no measurement.
+/// Writes the report, once every scenario has results. That of a smoke run has those that there are,
+/// and stays with them: it is no measurement.
 pub(crate) fn write(folder: &Path, asked: &Asked) -> Outcome<()> {
-    let records: Vec<Record> = NAMES
-        .iter()
-        .map(|name| Record::load(folder, name))
-        .collect::<Outcome<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut records = Vec::new();
+    let mut absent = Vec::new();
+    for name in NAMES {
+        match Record::load(folder, name)? {
+            Some(record) => records.push(record),
+            None => absent.push(*name),
+        }
+    }
+    if !asked.smoke && !absent.is_empty() {
+        eprintln!("BENCHMARKS.md is left as it is: {} not measured yet", absent.join(", "));
+        return Ok(());
+    }
     let (report, pictures) = match asked.smoke {
         true => (folder.join("BENCHMARKS.md"), folder.join(PICTURES)),
         false => (Path::new("BENCHMARKS.md").to_owned(), Path::new(PICTURES).to_owned()),
