@@ -12,7 +12,7 @@ use murder_swarm::metainfo::Metainfo;
 use murder_swarm::{Block, PieceIndex};
 use sha1::{Digest as _, Sha1};
 
-use super::queue::{MOST_WAITING, Queue, Taken, When};
+use super::queue::{Queue, Taken, When};
 use super::verify::hash_on;
 use super::{Archive, DiskError};
 
@@ -171,9 +171,6 @@ const THREADS: usize = 2;
 
 /// Less than this is not worth waking a thread for.
 const SHORT: u32 = 64 * 1024;
-
-/// So many blocks may wait for others before they are written.
-pub const BLOCKS_HELD: usize = MOST_WAITING;
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod queue;
 mod verify;
 
 pub use archive::{Archive, Found};
-pub use checker::{BLOCKS_HELD, Checker, Verdict};
+pub use checker::{Checker, Verdict};
 pub use error::DiskError;
+pub use queue::MOST_WAITING;
 pub use verify::{Holes, Verify, sample, verify};

@@ -133,8 +133,8 @@ impl<J, S: Default> Queue<J, S> {
 const TOGETHER: usize = 4;
 /// So many pieces at the most have jobs that wait.
 const MOST_HELD: usize = 4;
-/// So many jobs at the most wait for others.
-pub(super) const MOST_WAITING: usize = MOST_HELD * (TOGETHER - 1);
+/// So many jobs, each a block, wait for others at the most.
+pub const MOST_WAITING: usize = MOST_HELD * (TOGETHER - 1);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::disk::BLOCKS_HELD;
+use crate::disk::MOST_WAITING;
 
 /// Hands out buffers for blocks, and takes them back.
 ///
@@ -76,7 +76,7 @@ impl Drop for Buffer {
 const WAITING: usize = 4 * 1024 * 1024;
 
 /// However long blocks are, while the disk waits for some more and writes one the next may come.
-const LEAST_WAITING: usize = BLOCKS_HELD + 2;
+const LEAST_WAITING: usize = MOST_WAITING + 2;
 
 /// Bytes of buffers that are kept for later.
 const SPARE: usize = 4 * 1024 * 1024;

@@ -229,11 +229,6 @@ impl Torrent {
         self.totals
     }
 
-    /// How many connections it has.
-    pub fn connections(&self) -> usize {
-        self.conns.len()
-    }
-
     /// How it is doing at this time. It looks at every connection.
     pub fn stats(&self, now: Time) -> Stats {
         let count = |what: fn(&Conn) -> bool| self.conns.values().filter(|conn| what(conn)).count();
