@@ -16,6 +16,8 @@ use crate::{Access, HostId, Scenario};
 /// ([`Network::enter`]): what was sent later by a way that is not so full goes before it.
 #[derive(Debug)]
 pub(crate) struct Network {
+    /// How much may wait in a queue.
+    window: Duration,
     ports: Vec<Port>,
     /// Of each host its downlink, and then of each rack its uplink and its downlink.
     queues: Vec<Queue>,
@@ -82,7 +84,7 @@ impl Network {
             rack.hosts.iter().for_each(|host| ports[host.index()].rack = Some(number));
             queues.extend([Queue::new(rack.up), Queue::new(rack.down)]);
         }
-        Self { ports, queues }
+        Self { window: scenario.queue, ports, queues }
     }
 
     /// What a byte takes from a host to the middle of the network, or back.
@@ -131,7 +133,7 @@ impl Network {
 
     /// The first queue on the way that is full, if one is.
     pub(crate) fn full(&self, now: Time, from: HostId, to: HostId) -> Option<Full> {
-        let free = now + self.delay(from, to) + WINDOW;
+        let free = now + self.delay(from, to) + self.window;
         let mut way = self.shared(from, to).chain([QueueId(to.0)]);
         way.find_map(|queue| {
             let through_by = self.queues[queue.0 as usize].through_by;
@@ -199,9 +201,6 @@ impl Queue {
 fn span(bytes: u32, rate: u64) -> Duration {
     Duration::from_micros(u64::from(bytes) * 1_000_000 / rate.max(1))
 }
-
-/// What a switch's queue holds.
-const WINDOW: Duration = Duration::from_millis(30);
 
 #[cfg(test)]
 mod tests {

@@ -90,6 +90,8 @@ pub struct Scenario {
     pub seeder: Access,
     /// Peers that are attached otherwise.
     pub apart: Vec<(HostId, Access)>,
+    /// How much may wait before a link, as the time that it takes through it.
+    pub queue: Duration,
     /// Hosts that share their way to all others.
     pub racks: Vec<Rack>,
     /// Peers begin at random times within this span.
@@ -117,6 +119,7 @@ impl Scenario {
             access,
             seeder: access,
             apart: Vec::new(),
+            queue: Duration::from_millis(30),
             racks: Vec::new(),
             join_within: Duration::from_secs(1),
             late: Vec::new(),

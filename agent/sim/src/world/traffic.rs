@@ -2,8 +2,8 @@
 //!
 //! A host's uplink sends one block at a time, in turns between its connections. A block is at its
 //! receiver when the last byte has come the way, and when the receiver's downlink has taken in all
-//! that came before. While more than 30 ms waits before a downlink (`network.rs`), others hold
-//! back, as TCP does. Messages take their bytes of both links, with the headers of their packet,
+//! that came before. While as much waits before a downlink as its queue holds (`network.rs`), others
+//! hold back, as TCP does. Messages take their bytes of both links, with the headers of their packet,
 //! and wait in the same queues. They go before blocks that have not begun, as in the agent
 //! (`agent/src/engine/writer.rs`), and never overtake one that has.
 
