@@ -43,15 +43,19 @@ fn ten_thousand_peers_come_close_to_the_least_possible_time() {
 }
 
 /// On slow links a block takes longer than what peers are judged by on fast ones: 64 peers took up to
-/// 1.9 of the bound with links of 4 Mbit/s, because everybody seemed slow and was given company.
+/// 1.9 of the bound with links of 4 Mbit/s, because everybody seemed slow and was given company. With
+/// longer pieces turns were over after the first one, and they took 1.14 and, at half that rate, 1.47.
 #[test]
 fn slow_links_take_their_own_time_and_no_more() {
-    for (kbit, limit) in [(4000, 1.1), (8000, 1.085)] {
-        let lengths = Lengths::new(512 * SHORT, SHORT as u32).unwrap();
-        let scenario = equal_at(kbit, 1, 64, lengths);
-        let ratio = all_complete(&scenario).ratio();
-        println!("64 peers with links of {kbit} kbit/s: {ratio:.4} x bound");
-        assert!(ratio <= limit, "{kbit} kbit/s: {ratio:.4} of the least possible time");
+    let (short, long) = (SHORT, 2 * SHORT);
+    for (kbit, piece, limit) in
+        [(4000, short, 1.1), (8000, short, 1.085), (4000, long, 1.095), (2000, long, 1.145)]
+    {
+        let lengths = Lengths::new(512 * piece, piece as u32).unwrap();
+        let ratio = |seed| all_complete(&equal_at(kbit, seed, 64, lengths)).ratio();
+        let mean = (1..=3).map(ratio).sum::<f64>() / 3.0;
+        println!("64 peers, pieces of {piece} bytes, links of {kbit} kbit/s: {mean:.4} x bound");
+        assert!(mean <= limit, "{piece} bytes, {kbit} kbit/s: {mean:.4} of the least time");
     }
 }
 

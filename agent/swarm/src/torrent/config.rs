@@ -39,10 +39,9 @@ pub struct Config {
     /// A connection on which nothing was heard for so long is dropped.
     pub quiet: Duration,
     /// How long a peer holds an upload slot while others wait for one, if its piece ends then. On
-    /// a fast link its turn is over earlier, with a sixteenth of what is here.
+    /// a fast link its turn is over earlier, with a sixteenth of what is here, and on one that is too
+    /// slow for two pieces in that time it goes on for longer.
     pub slot_time: Duration,
-    /// How long a peer holds an upload slot while others wait for one, whatever it is doing.
-    pub slot_time_max: Duration,
     /// The port that other peers can dial, which they are told (BEP 10, `p`).
     pub listen_port: Option<u16>,
 }
@@ -64,7 +63,6 @@ impl Default for Config {
             keep_alive: Duration::from_secs(100),
             quiet: Duration::from_secs(180),
             slot_time: Duration::from_secs(1),
-            slot_time_max: Duration::from_secs(4),
             listen_port: None,
         }
     }

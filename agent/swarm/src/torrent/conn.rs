@@ -208,10 +208,12 @@ impl Conn {
         self.pace(now).map_or(floor, |rate| (rate / LEAST_AHEAD_PART).clamp(least, floor))
     }
 
-    /// How long the bytes that are asked for should take, with so many more.
-    pub(super) fn expected(&self, now: Time, more: u32) -> Duration {
+    /// How long the bytes that are asked for should take, with so many more. A slow peer is believed to
+    /// send what a `share` of our link has brought, if that is little.
+    pub(super) fn expected(&self, share: u64, now: Time, more: u32) -> Duration {
         let bytes = self.down.flights.bytes() + u64::from(more);
-        let rate = self.down.rate.per_second(now).max(LEAST_RATE);
+        let least = share.clamp(LEAST_RATE, SLOW_RATE);
+        let rate = self.down.rate.per_second(now).max(least);
         self.down.latency.unwrap_or(UNKNOWN_LATENCY).min(LONGEST_LATENCY)
             + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
     }
@@ -297,8 +299,11 @@ const LEAST_SEND_AHEAD: u32 = 64 * 1024;
 const SEND_AHEAD_PART: u64 = 50;
 /// A latency above this is a queue, and asking for more would only lengthen it.
 const LONGEST_LATENCY: Duration = Duration::from_millis(500);
-/// What a peer is believed to send, in bytes a second, before it has sent anything.
-const LEAST_RATE: u64 = 128 * 1024;
+/// What a peer is believed to send at the least, in bytes a second.
+const SLOW_RATE: u64 = 128 * 1024;
+/// The same, where our own link brings less: with more, blocks would be asked of others while they are
+/// on their way.
+const LEAST_RATE: u64 = 16 * 1024;
 /// What links of up to a few hundred Mbit/s are asked for, and peers of which nothing is known yet.
 pub const SHORT_BLOCK: u32 = 2 * CELL;
 /// A longer block may be of what comes in this part of a second.

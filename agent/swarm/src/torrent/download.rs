@@ -36,12 +36,13 @@ impl Torrent {
 
     /// Asks a peer for a block.
     pub(super) fn ask(&mut self, now: Time, id: ConnId, block: Block) {
+        let share = self.share();
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.down.flights.is_idle() && conn.down.rate.per_second(now) == 0 {
             conn.down.rate.restart(now);
             conn.down.last_block = now;
         }
-        let span = conn.expected(now, block.len);
+        let span = conn.expected(share, now, block.len);
         conn.down.flights.push(now, block, span);
         conn.down.working = Some(block.piece);
         say(&mut self.outputs, conn, now, Message::Request(block.into()));

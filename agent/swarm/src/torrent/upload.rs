@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Gate, Gift};
-use super::{Config, ConnId, Output, Torrent, Violation, say, tell};
+use super::{ConnId, Output, Torrent, Violation, say, tell};
 use crate::choker::{self, Answers, Pace, Turn};
 use crate::rate::bytes_in;
 use crate::wire::{Message, Span};
@@ -90,27 +90,33 @@ impl Torrent {
         }
         self.pump(now, id);
         let Some(conn) = self.conns.get(&id) else { return };
-        self.pending.turns |=
-            turn(conn, &self.config, self.turn_bytes(), self.patience(), now) == Turn::Over;
+        self.pending.turns |= turn(conn, self.fair_turn(), now) == Turn::Over;
     }
 
-    /// How long a peer may hold a slot without asking for anything while others wait.
-    fn patience(&self) -> Duration {
-        self.answers * ANSWERS
-    }
-
-    /// With how many bytes a turn is over.
-    fn turn_bytes(&self) -> u64 {
+    /// What a peer may have of a slot while others wait.
+    fn fair_turn(&self) -> FairTurn {
         let piece = u64::from(self.lengths.piece_length());
-        match self.giver {
+        let bytes = match self.giver {
             Some(_) => (self.lengths.total() / GIVERS_TURN_PART).max(GIVERS_TURN * piece),
             None => (self.totals.verified / TURN_PART).max(piece),
+        };
+        let some_pieces = TURN_PIECES * piece * 1_000_000 / self.slot_share().max(1);
+        let least = self.config.slot_time;
+        FairTurn {
+            bytes,
+            time: Duration::from_micros(some_pieces).clamp(least, least * LONGEST_TURN),
+            patience: self.answers * ANSWERS,
         }
+    }
+
+    /// A slot's part of what our uplink has sent at the most, in bytes a second.
+    fn slot_share(&self) -> u64 {
+        self.uploaded.most() / self.config.upload_slots.max(1) as u64
     }
 
     /// Decides whose turn it is.
     pub(super) fn review_turns(&mut self, now: Time) {
-        let (turn_bytes, patience) = (self.turn_bytes(), self.patience());
+        let (fair, share) = (self.fair_turn(), self.slot_share());
         let chance = &mut self.chance;
         let mut waiting: Vec<_> = self
             .conns
@@ -127,7 +133,6 @@ impl Torrent {
                 lot: chance.u32(..),
             })
             .collect();
-        let share = self.uploaded.most() / self.config.upload_slots.max(1) as u64;
         let served: Vec<_> = self
             .conns
             .values()
@@ -135,7 +140,7 @@ impl Torrent {
             .map(|conn| choker::Served {
                 id: conn.id,
                 since: conn.up.since,
-                turn: turn(conn, &self.config, turn_bytes, patience, now),
+                turn: turn(conn, fair, now),
                 pace: pace(conn, share, now),
             })
             .collect();
@@ -258,16 +263,27 @@ fn learned(before: Duration, answer: Duration) -> Duration {
     learned.clamp(IDLE / ANSWERS, LONGEST_IDLE / ANSWERS)
 }
 
-fn turn(conn: &Conn, config: &Config, bytes: u64, patience: Duration, now: Time) -> Turn {
+/// What a peer may have of a slot while others wait.
+#[derive(Clone, Copy, Debug)]
+struct FairTurn {
+    /// Its turn is over with so many bytes, and the end of a piece.
+    bytes: u64,
+    /// Or after so long, and the end of a piece.
+    time: Duration,
+    /// How long it may take to ask for something.
+    patience: Duration,
+}
+
+fn turn(conn: &Conn, fair: FairTurn, now: Time) -> Turn {
     let held = now.since(conn.up.since);
     if !conn.up.asked {
-        return if held < patience { Turn::Offered } else { Turn::Unused };
+        return if held < fair.patience { Turn::Offered } else { Turn::Unused };
     }
-    if conn.up.is_idle() && now.since(conn.up.moved) >= patience {
+    if conn.up.is_idle() && now.since(conn.up.moved) >= fair.patience {
         return Turn::Unused;
     }
-    let enough = held >= config.slot_time || conn.up.given >= bytes;
-    let over = held >= config.slot_time_max || enough && !conn.up.mid_piece;
+    let enough = held >= fair.time || conn.up.given >= fair.bytes;
+    let over = held >= fair.time * UNENDING || enough && !conn.up.mid_piece;
     if over { Turn::Over } else { Turn::Running }
 }
 
@@ -300,6 +316,13 @@ const MOST_GIFTS_AHEAD: usize = 64;
 /// A turn is over with this part of what is here. While that is little, new pieces go on to many
 /// peers at once, and later turns are long, as each change leaves the uplink idle for a moment.
 const TURN_PART: u64 = 16;
+/// On a slow link a turn takes the time of so many pieces, and then ends with one. Of a turn that is over
+/// with its first, most goes by until the source's rate is known and as much is asked for.
+const TURN_PIECES: u64 = 2;
+/// But at most so many times as long as on others: for as long somebody waits who has come.
+const LONGEST_TURN: u32 = 4;
+/// A turn that ends no piece is over after so many times its time.
+const UNENDING: u32 = 4;
 /// A seeder's turns are shorter. What it gives to one peer all goes on from there, over that peer's
 /// uplink; given to many, new pieces spread from many.
 const GIVERS_TURN_PART: u64 = 128;
