@@ -68,6 +68,11 @@ pub(crate) fn bytes_in(span: Duration, per_second: u64) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
+/// How long so many bytes take at so many a second, or at one if that is none.
+pub(crate) fn time_of(bytes: u64, per_second: u64) -> Duration {
+    Duration::from_micros(bytes.saturating_mul(1_000_000) / per_second.max(1))
+}
+
 fn slot(time: Time) -> u64 {
     time.as_micros() / SLOT_MICROS
 }

@@ -8,7 +8,7 @@ use super::flights::Flights;
 use super::{Config, ConnId, Link};
 use crate::partial::CELL;
 use crate::picker::Source;
-use crate::rate::{Rate, bytes_in};
+use crate::rate::{Rate, bytes_in, time_of};
 use crate::wire::Reserved;
 use crate::{Block, Lengths, PieceIndex, PieceSet, Time};
 
@@ -214,8 +214,7 @@ impl Conn {
         let bytes = self.down.flights.bytes() + u64::from(more);
         let least = share.clamp(LEAST_RATE, SLOW_RATE);
         let rate = self.down.rate.per_second(now).max(least);
-        self.down.latency.unwrap_or(UNKNOWN_LATENCY).min(LONGEST_LATENCY)
-            + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate)
+        self.down.latency.unwrap_or(UNKNOWN_LATENCY).min(LONGEST_LATENCY) + time_of(bytes, rate)
     }
 
     /// A slow peer is asked for short blocks, so that it is soon heard of and little of what others

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::conn::{Conn, Gate, Kind};
 use super::{Output, Torrent};
+use crate::rate::time_of;
 use crate::wire::Message;
 use crate::{PieceIndex, PieceSet, Time};
 
@@ -41,7 +42,7 @@ impl Torrent {
         if rate == 0 || self.have.len() < YOUNG {
             return NEWS;
         }
-        Duration::from_micros(NEWS_BYTES * 1_000_000 / rate).clamp(NEWS, LONGEST_NEWS)
+        time_of(NEWS_BYTES, rate).clamp(NEWS, LONGEST_NEWS)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::conn::{Conn, Gate, Gift};
 use super::{ConnId, Output, Torrent, Violation, say, tell};
 use crate::choker::{self, Answers, Pace, Turn};
-use crate::rate::bytes_in;
+use crate::rate::{bytes_in, time_of};
 use crate::wire::{Message, Span};
 use crate::{Block, Time};
 
@@ -100,11 +100,11 @@ impl Torrent {
             Some(_) => (self.lengths.total() / GIVERS_TURN_PART).max(GIVERS_TURN * piece),
             None => (self.totals.verified / TURN_PART).max(piece),
         };
-        let some_pieces = TURN_PIECES * piece * 1_000_000 / self.slot_share().max(1);
+        let some_pieces = time_of(TURN_PIECES * piece, self.slot_share());
         let least = self.config.slot_time;
         FairTurn {
             bytes,
-            time: Duration::from_micros(some_pieces).clamp(least, least * LONGEST_TURN),
+            time: some_pieces.clamp(least, least * LONGEST_TURN),
             patience: self.answers * ANSWERS,
         }
     }
