@@ -85,7 +85,7 @@ impl Members {
     /// Nobody. The salt keeps members from choosing names that slow the tracker down.
     pub(super) fn new(salt: u64) -> Self {
         let (by_id, by_addr) = (Index::new(salt), Index::new(salt.rotate_left(32)));
-        Self { all: Vec::new(), by_id, by_addr, full: 0, earliest: None }
+        Self { all: Vec::with_capacity(AT_ONCE), by_id, by_addr, full: 0, earliest: None }
     }
 
     /// How many there are.
@@ -173,7 +173,7 @@ impl Members {
         self.all.swap_remove(place.index());
         self.renumber(Place::new(self.all.len()), place);
         if self.all.len() < self.all.capacity() / 4 {
-            self.all.shrink_to(self.all.len() * 2);
+            self.all.shrink_to((self.all.len() * 2).max(AT_ONCE));
         }
     }
 
@@ -246,6 +246,9 @@ fn key(addr: &SocketAddr) -> [u8; 18] {
 
 /// Lists grow by so much and not to twice their length: most members have 20 neighbours.
 const ROOM: usize = 8;
+/// There is room for so many members from the beginning. An allocator maps that much apart, so room
+/// that nobody has taken is no memory yet, and a list that moves leaves no hole among what is small.
+const AT_ONCE: usize = 2048;
 /// So many members are gone through in whole, in an order by chance.
 pub(super) const ALL: usize = 256;
 /// So many of more are looked at. Even if only one in thirty can be given away, more are found
