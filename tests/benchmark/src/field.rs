@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock::now;
 use crate::finish::Finishes;
-use crate::machine::Busy;
+use crate::machine::{Busy, warm_memory};
 use crate::member::Member;
 use crate::payload;
 use crate::record::Sample;
@@ -114,6 +114,14 @@ impl Field {
     /// The time that one flow takes for the file, in seconds.
     pub(crate) fn flow_seconds(&self) -> f64 {
         self.bytes() / self.goodput
+    }
+
+    /// Has the memory at hand that a run takes, where the machine is all that limits it: what a peer
+    /// gets, what becomes of that, and the programs.
+    pub(crate) fn warm(&self) {
+        if self.overhead.is_none() {
+            warm_memory(2 * self.mib * self.peers.len() as u64 + 1024);
+        }
     }
 
     /// Lets the seeder go on and waits for all peers. Everything is up and told by now.

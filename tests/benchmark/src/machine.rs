@@ -53,6 +53,13 @@ pub(crate) fn available_mib() -> u64 {
     kib.unwrap_or(0) / 1024
 }
 
+/// Takes so much memory and gives it back. The host of a virtual machine may have taken what was
+/// free, and gives it again page by page to whoever writes to it first, on the writer's CPU time.
+pub(crate) fn warm_memory(mib: u64) {
+    let mib = mib.min(available_mib() / 2) as usize;
+    drop(std::hint::black_box(vec![1_u8; mib << 20]));
+}
+
 /// Now, UTC, as `date` writes it.
 pub(crate) fn date() -> String {
     said("date", &["-u", "+%Y-%m-%d %H:%M"])

@@ -27,6 +27,7 @@ pub(super) fn run(
     tools.retain(|tool| asked.tools.is_empty() || asked.tools.contains(&tool.name()));
     let mut records: Vec<ToolRecord> = tools.iter().map(|tool| ToolRecord::of(&**tool)).collect();
     alternate(asked.runs, &mut records, |number| {
+        field.warm();
         let ran = tools[number].run(field).map_err(|error| field.with_last_words(&*error));
         field.sweep();
         Ok(ran?)
