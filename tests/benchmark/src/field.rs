@@ -120,7 +120,7 @@ impl Field {
     /// gets, what becomes of that, and the programs.
     pub(crate) fn warm(&self) {
         if self.overhead.is_none() {
-            warm_memory(2 * self.mib * self.peers.len() as u64 + 1024);
+            warm_memory(2 * self.mib * self.peers.len() as u64 + 256);
         }
     }
 
