@@ -27,7 +27,8 @@ struct Wanted {
     piece_kib: u64,
     rate_kbit: u64,
     latency_us: u64,
-    queue_ms: u64,
+    /// The scenario's own if nothing is asked for.
+    queue_ms: Option<u64>,
     join_ms: u64,
     seeds: Vec<u64>,
     form: Form,
@@ -47,7 +48,7 @@ impl Wanted {
             piece_kib: 256,
             rate_kbit: 50_000,
             latency_us: 500,
-            queue_ms: 30,
+            queue_ms: None,
             join_ms: 100,
             seeds: vec![1],
             form: Form::Table,
@@ -66,7 +67,7 @@ impl Wanted {
                 ("--piece-kib", n) => wanted.piece_kib = n,
                 ("--rate-kbit", n) => wanted.rate_kbit = n,
                 ("--latency-us", n) => wanted.latency_us = n,
-                ("--queue-ms", n) => wanted.queue_ms = n,
+                ("--queue-ms", n) => wanted.queue_ms = Some(n),
                 ("--join-ms", n) => wanted.join_ms = n,
                 ("--seeds", _) => wanted.seeds = numbers,
                 _ => return Err(format!("{option} is not known")),
@@ -120,7 +121,7 @@ impl Wanted {
         let mut scenario = Scenario::new(seed, peers, lengths);
         scenario.access = Access { up: rate, down: rate, delay };
         scenario.seeder = scenario.access;
-        scenario.queue = Duration::from_millis(self.queue_ms);
+        scenario.queue = self.queue_ms.map_or(scenario.queue, Duration::from_millis);
         scenario.join_within = Duration::from_millis(self.join_ms);
         scenario.run()
     }

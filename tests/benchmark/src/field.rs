@@ -116,8 +116,8 @@ impl Field {
         self.bytes() / self.goodput
     }
 
-    /// Has the memory at hand that a run takes, where the machine is all that limits it: what a peer
-    /// gets, what becomes of that, and the programs.
+    /// Has the memory at hand that a run on loopback addresses takes, since the machine is all that
+    /// limits it: what a peer gets, what becomes of that, and the programs.
     pub(crate) fn warm(&self) {
         if self.overhead.is_none() {
             warm_memory(2 * self.mib * self.peers.len() as u64 + 256);

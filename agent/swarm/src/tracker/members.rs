@@ -244,7 +244,7 @@ fn key(addr: &SocketAddr) -> [u8; 18] {
     key
 }
 
-/// Lists grow by so much and not to twice their length: most members have 20 neighbours.
+/// Lists grow by so much and not to twice their length: most members have some 30 neighbours.
 const ROOM: usize = 8;
 /// There is room for so many members from the beginning. An allocator maps that much apart, so room
 /// that nobody has taken is no memory yet, and a list that moves leaves no hole among what is small.
