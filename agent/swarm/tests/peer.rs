@@ -455,6 +455,23 @@ fn an_agent_that_waits_and_knows_of_another_piece_hears_of_new_ones_together() {
     assert_eq!((heard(&outputs, agent), heard(&outputs, foreign)), (later, vec![]));
 }
 
+/// It counts copies, and would have to acknowledge a packet for each piece of each of its peers.
+#[test]
+fn a_seeder_hears_of_several_pieces_together() {
+    let mut stage = Stage::leech();
+    let seeder = stage.connect_agent(1);
+    stage.say(seeder, Message::HaveAll);
+    let (foreign, mut asked) = stage.open_seed(2);
+    let mut pieces = Vec::new();
+    for _ in 0..3 {
+        let (piece, outputs) = stage.fetch(foreign, &mut asked);
+        assert_eq!((heard(&outputs, seeder), heard(&outputs, foreign)), (vec![], vec![piece]));
+        pieces.push(piece);
+    }
+    let outputs = stage.pass(Duration::from_millis(250));
+    assert_eq!((heard(&outputs, seeder), heard(&outputs, foreign)), (pieces, vec![]));
+}
+
 #[test]
 fn on_a_slow_link_an_agent_that_waits_hears_of_new_pieces_less_often() {
     let mut stage = Stage::of(Lengths::new(u64::from(200 * CELL), CELL).unwrap(), PieceSet::empty);

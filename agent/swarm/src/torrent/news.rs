@@ -20,16 +20,14 @@ impl Torrent {
             if conn.have.contains(piece) {
                 conn.wanted -= 1;
                 self.pending.interest |= conn.wanted == 0;
-                // An agent that has the piece need not know, unless it is the seeder, which counts
-                // copies. That halves what most of the messages of a swarm are.
-                if conn.kind == Kind::Foreign || conn.have.is_full() {
-                    say(&mut self.outputs, conn, now, Message::Have(piece.get()));
+            }
+            match conn.hears(piece, &self.have) {
+                Hears::AtOnce => say(&mut self.outputs, conn, now, Message::Have(piece.get())),
+                Hears::Later => {
+                    conn.untold.push(piece);
+                    self.timer.wake();
                 }
-            } else if conn.may_hear_later(&self.have) {
-                conn.untold.push(piece);
-                self.timer.wake();
-            } else {
-                say(&mut self.outputs, conn, now, Message::Have(piece.get()));
+                Hears::Never => {}
             }
         }
     }
@@ -46,14 +44,30 @@ impl Torrent {
     }
 }
 
+/// When a peer hears of a piece.
+enum Hears {
+    AtOnce,
+    Later,
+    Never,
+}
+
 impl Conn {
-    /// Whether it does nothing with the news of a piece that we have just got: it is an agent, it may
-    /// not ask us for anything now, and it knows of something else that it could ask for. Other
-    /// clients may wait for what they have not seen.
-    fn may_hear_later(&self, have: &PieceSet) -> bool {
-        self.kind == Kind::Agent
-            && self.up.gate == Gate::Choked
-            && (!self.untold.is_empty() || have.count_beyond(&self.have) > 1)
+    /// When it should hear of a piece that we have just got. Other clients may wait for what they have
+    /// not seen.
+    fn hears(&self, piece: PieceIndex, have: &PieceSet) -> Hears {
+        if self.kind == Kind::Foreign {
+            return Hears::AtOnce;
+        }
+        if self.have.contains(piece) {
+            // An agent that has it need not know, unless it is a seeder, which counts copies. That
+            // halves what most of the messages of a swarm are. A seeder hears of everybody's pieces,
+            // and the receipts for as many packets would take a part of its uplink.
+            return if self.have.is_full() { Hears::Later } else { Hears::Never };
+        }
+        // It can do nothing with the news if it may not ask us for anything now, and knows of something
+        // else that it could ask for.
+        let knows_more = !self.untold.is_empty() || have.count_beyond(&self.have) > 1;
+        if self.up.gate == Gate::Choked && knows_more { Hears::Later } else { Hears::AtOnce }
     }
 
     /// Whether it is time that it hears what it was not told yet.
@@ -72,7 +86,8 @@ pub(super) fn say(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time, me
 /// Tells a peer of the pieces that it has not been told of yet, and has not got meanwhile.
 pub(super) fn tell(outputs: &mut VecDeque<Output>, conn: &mut Conn, now: Time) {
     let (id, have) = (conn.id, &conn.have);
-    for piece in conn.untold.drain(..).filter(|piece| !have.contains(*piece)) {
+    let needs = |piece: &PieceIndex| have.is_full() || !have.contains(*piece);
+    for piece in conn.untold.drain(..).filter(needs) {
         conn.said = now;
         outputs.push_back(Output::Send { conn: id, message: Message::Have(piece.get()) });
     }
