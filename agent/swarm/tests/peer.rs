@@ -526,6 +526,20 @@ fn who_has_too_few_peers_asks_for_more_but_not_all_the_time() {
     assert_eq!(dialled, 1);
 }
 
+/// Nobody comes later who would be told of it, and with half as many neighbours it would get less.
+#[test]
+fn who_comes_last_asks_for_the_peers_that_it_lacks_after_a_while() {
+    for (peers, asks) in [(10, [0, 1]), (29, [0, 1]), (30, [0, 0])] {
+        let mut stage = Stage::leech();
+        (1..=peers).for_each(|number| drop(stage.connect(number, Reserved::OURS)));
+        let mut asked = |span| {
+            let outputs = stage.pass(Duration::from_millis(span));
+            outputs.iter().filter(|output| **output == Output::WantPeers).count()
+        };
+        assert_eq!([asked(1900), asked(1000)], asks, "{peers} neighbours");
+    }
+}
+
 #[test]
 fn words_about_a_connection_that_is_gone_are_ignored() {
     let mut stage = Stage::leech();

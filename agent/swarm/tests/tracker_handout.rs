@@ -120,6 +120,23 @@ fn members_that_announce_again_have_30_to_42_neighbours() {
 }
 
 #[test]
+fn members_that_ask_for_fresh_ones_are_given_those_that_they_lack() {
+    for peers in [64, 1000] {
+        for seed in SEEDS {
+            let mut graph = Graph::of_peers(peers, seed);
+            for n in 0..=peers {
+                if graph.degree(n) < 30 {
+                    graph.announce(n, Event::Regular, Want::Fresh(16));
+                    assert_eq!(graph.degree(n), 30, "{peers} peers, seed {seed}: member {n}");
+                }
+            }
+            let (_, most) = graph.degrees();
+            assert!(most <= 42, "{peers} peers, seed {seed}: {most}");
+        }
+    }
+}
+
+#[test]
 fn the_seeder_has_no_more_neighbours_than_others() {
     for peers in [64, 1000] {
         for seed in SEEDS {

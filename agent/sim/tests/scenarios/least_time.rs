@@ -49,7 +49,7 @@ fn ten_thousand_peers_come_close_to_the_least_possible_time() {
 fn slow_links_take_their_own_time_and_no_more() {
     let (short, long) = (SHORT, 2 * SHORT);
     for (kbit, piece, limit) in
-        [(4000, short, 1.1), (8000, short, 1.085), (4000, long, 1.095), (2000, long, 1.145)]
+        [(4000, short, 1.098), (8000, short, 1.08), (4000, long, 1.08), (2000, long, 1.15)]
     {
         let lengths = Lengths::new(512 * piece, piece as u32).unwrap();
         let ratio = |seed| all_complete(&equal_at(kbit, seed, 64, lengths)).ratio();

@@ -106,8 +106,8 @@ impl Torrent {
             let Some(addr) = self.candidates.next(now) else { break };
             self.outputs.push_back(Output::Dial(addr));
         }
-        let few = self.conns.len() + self.candidates.dialling() < self.config.degree / 2;
-        if few && !self.have.is_full() && self.timer.may_want_peers(now) {
+        if self.wants_peers_from().is_some_and(|at| at <= now) {
+            self.timer.ask_for_peers(now);
             self.outputs.push_back(Output::WantPeers);
         }
         let rest = self.conns.len() + self.candidates.dialling() < degree;

@@ -23,7 +23,8 @@ pub(super) struct Timer {
 
 impl Timer {
     pub(super) fn new(now: Time) -> Self {
-        Self { next: None, busy: false, redial: None, want_peers: now, want_pause: WANT_PAUSE }
+        let want_peers = now + WANT_PAUSE;
+        Self { next: None, busy: false, redial: None, want_peers, want_pause: WANT_PAUSE }
     }
 
     /// Has something looked at soon.
@@ -44,14 +45,10 @@ impl Timer {
         self.next
     }
 
-    /// Whether the tracker may be asked for peers; the next time only after a while.
-    pub(super) fn may_want_peers(&mut self, now: Time) -> bool {
-        let may = self.want_peers <= now;
-        if may {
-            self.want_peers = now + self.want_pause;
-            self.want_pause = (self.want_pause * 2).min(LONGEST_WANT_PAUSE);
-        }
-        may
+    /// The tracker is asked for peers; the next time only after a while.
+    pub(super) fn ask_for_peers(&mut self, now: Time) {
+        self.want_peers = now + self.want_pause;
+        self.want_pause = (self.want_pause * 2).min(LONGEST_WANT_PAUSE);
     }
 
     /// Brings the next look forward if there is a reason.
@@ -94,10 +91,18 @@ impl Torrent {
                 || conn.up.interested
         });
         self.plan_keep_alive();
-        if !self.have.is_full() && self.conns.len() < self.config.degree / 2 {
-            let at = self.timer.want_peers;
+        if let Some(at) = self.wants_peers_from() {
             self.timer.at_latest(Deadline { at: at.max(now + TICK), why: Wait::Redial });
         }
+    }
+
+    /// When the tracker is to be asked for more peers, if there are too few: not before those have come
+    /// who come a little later, as they are told of some that are there. Whoever comes last waits for
+    /// them in vain, and with half as many neighbours would get less than others.
+    pub(super) fn wants_peers_from(&self) -> Option<Time> {
+        let neighbours = self.conns.len() + self.candidates.dialling();
+        let lacks = !self.have.is_full() && neighbours < self.config.degree;
+        lacks.then_some(self.timer.want_peers)
     }
 
     /// Frees blocks that are late, so that others can be asked.
@@ -268,7 +273,7 @@ const NOBODY: ConnId = ConnId(u32::MAX);
 const SETTLED: Duration = Duration::from_millis(1500);
 /// How often transfers are looked at: often enough that a slot which nobody uses is soon noticed.
 const TICK: Duration = Duration::from_millis(25);
-/// How long after one call for peers comes the next.
+/// When the first call for more peers may come, and how long after it the next.
 const WANT_PAUSE: Duration = Duration::from_secs(2);
 /// The same, when nothing came of it.
 const LONGEST_WANT_PAUSE: Duration = Duration::from_secs(30);

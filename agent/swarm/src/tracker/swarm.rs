@@ -36,7 +36,7 @@ impl Swarm {
         self.members.lasts(place, expires);
         let (known, want) = match announce.want {
             Want::UpTo(most) => self.known_first(place, bounded(most)),
-            Want::Fresh(most) => (0, bounded(most).min(handout::FIRST)),
+            Want::Fresh(most) => (0, self.fresh(place, bounded(most))),
         };
         let mut told = Vec::with_capacity(known + want);
         told.extend(self.members.get(place).neighbours()[..known].iter().map(|at| self.entry(*at)));
@@ -140,6 +140,16 @@ impl Swarm {
         let known = degree.min(most);
         let new = handout::ENOUGH.saturating_sub(degree).min(handout::FIRST).min(most - known);
         (known, new)
+    }
+
+    /// How many new ones a member is given that asks for more: those that it lacks, or if it should have
+    /// enough, as many as at first, since the others are of no use to it.
+    fn fresh(&self, place: Place, most: usize) -> usize {
+        let new = match handout::ENOUGH.saturating_sub(self.members.get(place).degree()) {
+            0 => handout::FIRST,
+            lacks => lacks.min(handout::FIRST),
+        };
+        new.min(most)
     }
 
     fn entry(&self, place: Place) -> PeerEntry {
