@@ -531,7 +531,9 @@ fn who_has_too_few_peers_asks_for_more_but_not_all_the_time() {
 fn who_comes_last_asks_for_the_peers_that_it_lacks_after_a_while() {
     for (peers, asks) in [(10, [0, 1]), (29, [0, 1]), (30, [0, 0])] {
         let mut stage = Stage::leech();
-        (1..=peers).for_each(|number| drop(stage.connect(number, Reserved::OURS)));
+        for number in 1..=peers {
+            stage.connect(number, Reserved::OURS);
+        }
         let mut asked = |span| {
             let outputs = stage.pass(Duration::from_millis(span));
             outputs.iter().filter(|output| **output == Output::WantPeers).count()
