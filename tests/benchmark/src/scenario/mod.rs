@@ -94,7 +94,7 @@ fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
     match name {
         "swarm-16" => swarm::limited(name, 16, 48, 50, asked),
         "swarm-32" => swarm::limited(name, 32, 128, 25, asked),
-        "swarm-64" => swarm::limited(name, 64, 128, 10, asked),
+        "swarm-64" => swarm::limited(name, 64, 64, 5, asked),
         "small-32" => swarm::small(name, asked),
         "loopback-1" => loopback::measure(name, 1, 1024, asked),
         "loopback-8" => loopback::measure(name, 8, 512, asked),
