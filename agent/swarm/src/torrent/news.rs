@@ -2,7 +2,7 @@
 //!
 //! Most of a swarm's messages say that a piece is there. Each alone is a packet, and wakes whoever it
 //! is for. So a peer that can do nothing with the news hears of several pieces together, and of none
-//! that it got meanwhile.
+//! that it got meanwhile. A seeder counts them, and hears of all.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Conn {
         if self.have.contains(piece) {
             // An agent that has it need not know, unless it is a seeder, which counts copies. That
             // halves what most of the messages of a swarm are. A seeder hears of everybody's pieces,
-            // and the receipts for as many packets would take a part of its uplink.
+            // and acknowledging as many packets would take a part of its uplink.
             return if self.have.is_full() { Hears::Later } else { Hears::Never };
         }
         // It can do nothing with the news if it may not ask us for anything now, and knows of something

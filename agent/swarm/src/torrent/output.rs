@@ -68,7 +68,7 @@ pub enum Output {
         /// Why.
         why: DisconnectReason,
     },
-    /// There are too few addresses to dial: ask the tracker, as soon as it may be asked.
+    /// There are too few peers: ask the tracker, as soon as it may be asked.
     WantPeers,
     /// Every piece is here. Said once, and not by a torrent that began with every piece.
     Complete,

@@ -102,7 +102,7 @@ impl Torrent {
     pub(super) fn dial(&mut self, now: Time) {
         // Who lacks pieces looks for who has them; a seed only helps where it is hardly known.
         let degree = if self.have.is_full() { self.config.degree / 2 } else { self.config.degree };
-        while self.conns.len() + self.candidates.dialling() < degree {
+        while self.neighbours() < degree {
             let Some(addr) = self.candidates.next(now) else { break };
             self.outputs.push_back(Output::Dial(addr));
         }
@@ -110,8 +110,21 @@ impl Torrent {
             self.timer.ask_for_peers(now);
             self.outputs.push_back(Output::WantPeers);
         }
-        let rest = self.conns.len() + self.candidates.dialling() < degree;
+        let rest = self.neighbours() < degree;
         self.timer.redial(self.candidates.next_at().filter(|_| rest));
+    }
+
+    /// When the tracker is to be asked for more peers, if there are too few: not before those have come
+    /// who come a little later, as they are told of some that are there. Whoever comes last waits for
+    /// them in vain, and with half as many neighbours would get less than others.
+    pub(super) fn wants_peers_from(&self) -> Option<Time> {
+        let lacks = !self.have.is_full() && self.neighbours() < self.config.degree;
+        lacks.then(|| self.timer.may_ask_for_peers())
+    }
+
+    /// How many connections there are, and soon may be.
+    fn neighbours(&self) -> usize {
+        self.conns.len() + self.candidates.dialling()
     }
 
     /// The message about ourselves that goes out at the beginning, and again when we are complete.

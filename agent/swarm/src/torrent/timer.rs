@@ -16,7 +16,7 @@ pub(super) struct Timer {
     /// Something is going on that needs a look soon.
     busy: bool,
     redial: Option<Time>,
-    /// When the tracker may be asked again.
+    /// When the tracker may be asked for peers.
     want_peers: Time,
     want_pause: Duration,
 }
@@ -43,6 +43,11 @@ impl Timer {
 
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.next
+    }
+
+    /// When the tracker may be asked for peers.
+    pub(super) fn may_ask_for_peers(&self) -> Time {
+        self.want_peers
     }
 
     /// The tracker is asked for peers; the next time only after a while.
@@ -94,15 +99,6 @@ impl Torrent {
         if let Some(at) = self.wants_peers_from() {
             self.timer.at_latest(Deadline { at: at.max(now + TICK), why: Wait::Redial });
         }
-    }
-
-    /// When the tracker is to be asked for more peers, if there are too few: not before those have come
-    /// who come a little later, as they are told of some that are there. Whoever comes last waits for
-    /// them in vain, and with half as many neighbours would get less than others.
-    pub(super) fn wants_peers_from(&self) -> Option<Time> {
-        let neighbours = self.conns.len() + self.candidates.dialling();
-        let lacks = !self.have.is_full() && neighbours < self.config.degree;
-        lacks.then_some(self.timer.want_peers)
     }
 
     /// Frees blocks that are late, so that others can be asked.

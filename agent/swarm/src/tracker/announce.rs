@@ -41,7 +41,7 @@ pub enum Event {
 pub enum Want {
     /// At most so many peers, known ones included (`numwant` of BEP 3).
     UpTo(u32),
-    /// At most so many that it was not given before, since those were no use.
+    /// At most so many that it was not given before, since those are too few or no use.
     Fresh(u32),
 }
 

@@ -51,9 +51,8 @@ pub(super) fn draw(
 
 /// How many a new member is told of. As each is told of as many on average by those who come
 /// later, members end at twice as many: with twenty neighbours a simulated swarm of 1,000 takes 2 %
-/// longer. It is no less than the number of connections with which a torrent is content: if
-/// everybody asked for more at once, all would be at the limit, and new members could only be told
-/// of the latest.
+/// longer. Who still lacks some after a while asks for them: if everybody asked at once, all would be
+/// at the limit, and new members could only be told of the latest.
 pub(super) const FIRST: usize = 15;
 /// Once a member has so many, it hears only of those it knows, unless it asks for fresh ones.
 pub(super) const ENOUGH: usize = 30;

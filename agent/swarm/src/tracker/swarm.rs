@@ -138,24 +138,27 @@ impl Swarm {
     fn known_first(&self, place: Place, most: usize) -> (usize, usize) {
         let degree = self.members.get(place).degree();
         let known = degree.min(most);
-        let new = handout::ENOUGH.saturating_sub(degree).min(handout::FIRST).min(most - known);
-        (known, new)
+        (known, lacking(degree).min(most - known))
     }
 
     /// How many new ones a member is given that asks for more: those that it lacks, or if it should have
     /// enough, as many as at first, since the others are of no use to it.
     fn fresh(&self, place: Place, most: usize) -> usize {
-        let new = match handout::ENOUGH.saturating_sub(self.members.get(place).degree()) {
-            0 => handout::FIRST,
-            lacks => lacks.min(handout::FIRST),
-        };
-        new.min(most)
+        match lacking(self.members.get(place).degree()) {
+            0 => handout::FIRST.min(most),
+            lacking => lacking.min(most),
+        }
     }
 
     fn entry(&self, place: Place) -> PeerEntry {
         let member = self.members.get(place);
         PeerEntry { peer_id: member.id, addr: member.addr }
     }
+}
+
+/// How many a member with so many neighbours is given at a time, to have enough in the end.
+fn lacking(degree: usize) -> usize {
+    handout::ENOUGH.saturating_sub(degree).min(handout::FIRST)
 }
 
 fn bounded(most: u32) -> usize {
