@@ -73,9 +73,9 @@ impl Tracker {
     pub(crate) fn announce(&mut self, now: Time, host: &Host) -> Option<Vec<SocketAddr>> {
         let pieces = &host.store.verified;
         let (event, want) = match host.contact.word {
-            Word::Hello => (Event::Started, Want::UpTo(50)),
-            Word::WantPeers => (Event::Regular, Want::Fresh(16)),
-            Word::Complete => (Event::Completed, Want::UpTo(0)),
+            Word::Hello => (Event::Started, Want::FIRST),
+            Word::WantPeers => (Event::Regular, Want::MORE),
+            Word::Complete => (Event::Completed, Want::NOBODY),
         };
         let announce = Announce {
             info_hash: TORRENT,

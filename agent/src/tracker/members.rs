@@ -87,7 +87,7 @@ impl State {
             return Ok(conn);
         }
         if greeting != Greeting::GivenUp {
-            self.introduce(now, conn, Event::Started, have, Want::UpTo(FIRST_PEERS));
+            self.introduce(now, conn, Event::Started, have, Want::FIRST);
         }
         Ok(conn)
     }
@@ -104,13 +104,13 @@ impl State {
         }
         if !self.store.touch(now, &info_hash, &peer_id) {
             // Somebody took it out under its own name; it is here, so it is a member.
-            self.introduce(now, conn, Event::Regular, have, Want::UpTo(0));
+            self.introduce(now, conn, Event::Regular, have, Want::NOBODY);
         }
         match message {
             ToTracker::Hello(_) | ToTracker::Wait(_) => self.refuse(conn, "a second hello"),
             ToTracker::Alive => {}
             ToTracker::WantPeers => {
-                self.introduce(now, conn, Event::Regular, have, Want::Fresh(MORE_PEERS));
+                self.introduce(now, conn, Event::Regular, have, Want::MORE);
             }
             ToTracker::Report(report) => self.report(now, conn, *report),
             ToTracker::Uploaded { bytes } => self.uploaded(now, conn, bytes),
@@ -209,7 +209,7 @@ impl State {
         let complete = report.total > 0 && report.bytes == report.total;
         if complete && agent.hello.have == Have::Partial {
             agent.hello.have = Have::Full;
-            self.introduce(now, conn, Event::Completed, Have::Full, Want::UpTo(0));
+            self.introduce(now, conn, Event::Completed, Have::Full, Want::NOBODY);
         }
         let kept: Vec<_> = runs
             .iter()
@@ -310,10 +310,6 @@ impl State {
         Some(hello)
     }
 }
-
-/// The store decides how many it really gives; what it holds back comes with the next wish.
-const FIRST_PEERS: u32 = 50;
-const MORE_PEERS: u32 = 16;
 
 /// A connection that broke is back within a second or two; until then nobody need forget it.
 const COMING_BACK: Duration = Duration::from_secs(10);

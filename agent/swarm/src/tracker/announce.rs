@@ -45,6 +45,16 @@ pub enum Want {
     Fresh(u32),
 }
 
+/// What our agents want. The store decides how many it really gives.
+impl Want {
+    /// At the beginning.
+    pub const FIRST: Self = Self::UpTo(50);
+    /// When peers are too few.
+    pub const MORE: Self = Self::Fresh(16);
+    /// Nobody: it only tells how far it is.
+    pub const NOBODY: Self = Self::UpTo(0);
+}
+
 /// What a member hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
