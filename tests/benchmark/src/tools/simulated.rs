@@ -101,6 +101,5 @@ impl Swarm {
     }
 }
 
-/// Seconds. Ten thousand peers, or five swarms of a thousand with 2048 pieces, take a core of a slow
-/// machine more than half an hour.
-const PATIENCE: u32 = 3 * 3600;
+/// Seconds. Ten thousand peers take a core of such a machine ten to twenty minutes.
+const PATIENCE: u32 = 3600;
