@@ -59,7 +59,14 @@ pub(crate) enum Plot {
         title: String,
     },
     /// One line a tool: medians of one column over another.
-    Lines { x: String, y: String, x_title: String, y_title: String, logarithmic_y: bool },
+    Lines {
+        x: String,
+        y: String,
+        x_title: String,
+        y_title: String,
+        /// Where the second axis begins.
+        least_y: f64,
+    },
 }
 
 /// One tool in a scenario.

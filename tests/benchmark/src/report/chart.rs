@@ -41,11 +41,11 @@ pub(crate) struct Bars {
 }
 
 impl Axis {
-    /// From nothing to a little more than the greatest number.
-    pub(crate) fn from_zero(title: &str, numbers: impl Iterator<Item = f64>) -> Self {
-        let greatest = numbers.fold(0.0, f64::max);
-        let greatest = if greatest > 0.0 { greatest * 1.05 } else { 1.0 };
-        Self { title: title.into(), least: 0.0, greatest, scale: Scale::Linear }
+    /// From a number to a little more than the greatest one.
+    pub(crate) fn from(title: &str, least: f64, numbers: impl Iterator<Item = f64>) -> Self {
+        let length = numbers.fold(least, f64::max) - least;
+        let length = if length > 0.0 { length * 1.05 } else { 1.0 };
+        Self { title: title.into(), least, greatest: least + length, scale: Scale::Linear }
     }
 
     /// From the least to the greatest number, by powers.
@@ -126,7 +126,7 @@ impl Bars {
     pub(crate) fn svg(&self) -> String {
         let mut svg = begin(&self.title);
         let all = self.groups.iter().flat_map(|(_, bars)| bars).flatten().copied();
-        let y = Axis::from_zero("", all);
+        let y = Axis::from("", 0.0, all);
         for tick in y.ticks() {
             let at = y_of(y.place(tick));
             grid(&mut svg, (LEFT, at), (RIGHT, at));
@@ -241,8 +241,11 @@ mod tests {
 
     #[test]
     fn ticks_are_round_numbers_within_the_axis() {
-        let axis = Axis::from_zero("s", [8.4].into_iter());
+        let axis = Axis::from("s", 0.0, [8.4].into_iter());
         assert_eq!(axis.ticks(), [0.0, 2.0, 4.0, 6.0, 8.0]);
+        let axis = Axis::from("ratio", 1.0, [1.15].into_iter());
+        let shown: Vec<_> = axis.ticks().into_iter().map(number).collect();
+        assert_eq!(shown, ["1", "1.05", "1.1", "1.15"]);
         let axis = Axis::by_powers("peers", [10.0, 10_000.0].into_iter());
         assert_eq!(axis.ticks(), [10.0, 100.0, 1_000.0, 10_000.0]);
     }

@@ -18,18 +18,12 @@ fn of(record: &Record, plot: &Plot) -> String {
     match plot {
         Plot::Completion { bound } => completion(record, *bound).svg(),
         Plot::Bars { keys, title } => bars(record, keys, title).svg(),
-        Plot::Lines { x, y, x_title, y_title, logarithmic_y } => {
+        Plot::Lines { x, y, x_title, y_title, least_y } => {
             let lines = record.tools.iter().map(|tool| line(tool, x, y));
             let lines: Vec<Line> = lines.filter(|line| !line.points.is_empty()).collect();
             let xs = lines.iter().flat_map(|line| &line.points).map(|point| point.0);
             let ys = lines.iter().flat_map(|line| &line.points).map(|point| point.1);
-            let (x, y) = (
-                Axis::by_powers(x_title, xs),
-                match logarithmic_y {
-                    true => Axis::by_powers(y_title, ys),
-                    false => Axis::from_zero(y_title, ys),
-                },
-            );
+            let (x, y) = (Axis::by_powers(x_title, xs), Axis::from(y_title, *least_y, ys));
             Chart { title: record.title.clone(), x, y, lines, mark: None }.svg()
         }
     }
@@ -51,7 +45,7 @@ fn completion(record: &Record, bound: f64) -> Chart {
     let ends = lines.iter().filter_map(|line| line.points.last()).map(|point| point.0);
     Chart {
         title: format!("{}: share of peers that have the file", record.title),
-        x: Axis::from_zero("seconds since all were told", ends),
+        x: Axis::from("seconds since all were told", 0.0, ends),
         y: Axis { title: "% of peers".into(), least: 0.0, greatest: 100.0, scale: Scale::Linear },
         lines,
         mark: Some((bound, "one flow".into())),

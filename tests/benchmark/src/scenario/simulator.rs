@@ -55,7 +55,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
             y: "ratio".into(),
             x_title: "peers".into(),
             y_title: "last peer's time / bound".into(),
-            logarithmic_y: false,
+            least_y: 1.0,
         }],
         tools,
     })

@@ -55,7 +55,7 @@ pub(super) fn measure(name: &str, asked: &Asked) -> Outcome<Record> {
             y: "cpu us".into(),
             x_title: "peers in the torrent".into(),
             y_title: "tracker's CPU µs an announce".into(),
-            logarithmic_y: false,
+            least_y: 0.0,
         }],
         tools,
     })
