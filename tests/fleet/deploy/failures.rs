@@ -116,6 +116,9 @@ impl Site {
     fn deploy_while_it_fills_up(&self, host: &Host, words: &str) -> Ended {
         let mut run = self.0.follow(&format!("{DEPLOY} {words}"));
         run.until_share(0.3);
+        // Others may have had all of that: it too has seen that there is room, and unpacks.
+        let releases = host.path("/srv/app/releases");
+        run.until(|_| std::fs::read_dir(&releases).is_ok_and(|entries| entries.count() > 1));
         // Nothing arrives while the room is taken away.
         host.set_link(Link::Down);
         host.try_sh("head -c 20M /dev/zero >/srv/app/filler");
